@@ -133,7 +133,7 @@ class Context(Protocol):
         ...
 
     def vault(self, duty: str) -> Any:
-        """A logged-in hvac client of a duty; KeyFailure when OpenBao cannot be reached, Denied when login is refused."""
+        """A logged-in hvac client of a duty; KeyFailure when OpenBao is unreachable, Denied when it refuses the login."""
         ...
 
 

@@ -63,7 +63,7 @@ class Storage(Protocol):
         """Current objects whose name starts with `prefix`, in name order, beginning behind `after`."""
         ...
 
-    def versions(self, name: str) -> list[Entry]:
+    def versions(self, name: str) -> tuple[Entry, ...]:
         """All stored versions of one name, newest first, delete markers left out; empty when there are none."""
         ...
 
