@@ -133,7 +133,7 @@ class Context(Protocol):
         ...
 
     def vault(self, duty: str) -> Any:
-        """A logged-in hvac client of a duty; KeyFailure when OpenBao is unreachable, Denied when it refuses the login."""
+        """A logged-in hvac client of a duty; KeyFailure when OpenBao is unreachable, Denied on a refused login."""
         ...
 
 
