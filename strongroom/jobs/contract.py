@@ -84,12 +84,13 @@ class UnitResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What verification says of the whole run."""
+    """What verification says of the whole run: `error` is an exit code; `message`, for people, may name resources."""
 
     state: RunState
     proof: Proof
     reasons: tuple[str, ...] = ()
     message: str = ""
+    error: int = 0
 
 
 class Clock(Protocol):
@@ -127,6 +128,14 @@ class Context(Protocol):
     cancel: Event
     evidence: EvidenceLog
     options: Mapping[str, Any]
+
+    def evidence_of(self, duty: str) -> EvidenceLog:
+        """The evidence log of another duty that acts in this run, signed by that duty's own key."""
+        ...
+
+    def home_account(self, duty: str) -> str:
+        """The account in which a duty has its role: workload, else backup, else audit."""
+        ...
 
     def session(self, duty: str, account: str, region: str = "") -> Any:
         """A boto3 session with the credentials of a duty's role in an account; Denied when it cannot be assumed."""
