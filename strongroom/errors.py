@@ -3,7 +3,8 @@
     StrongroomError                         1  internal: a defect of ours unless a subclass says otherwise
     ├── UsageError                          2  the call, a file or a setting is wrong; nothing was changed
     │   ├── EstateError                     2  stacks/estate.<env>.yaml: names file, line and key
-    │   └── ManifestError                   2  a manifest part is missing, of another schema or contradictory
+    │   ├── ManifestError                   2  a manifest part is missing, of another schema or contradictory
+    │   └── UnknownElement                  2  a policy holds something whose meaning is not known: never ignored
     ├── Partial                             3  done, but some units were left out, or a proof is overdue
     ├── Degraded                            4  done, but a copy could not be brought up to date
     ├── KeyFailure                          5  a key cannot be used: absent, disabled, unreachable, withheld
@@ -67,6 +68,10 @@ class EstateError(UsageError):
 
 class ManifestError(UsageError):
     """A manifest part is missing, of another schema or contradictory."""
+
+
+class UnknownElement(UsageError):
+    """A policy, grant or request holds an element, operator, key or value whose meaning is not known."""
 
 
 class Partial(StrongroomError):

@@ -1,0 +1,90 @@
+"""IAM patterns: `*` is any run of characters, `?` is one, and `${*}`, `${?}`, `${$}` are those characters themselves.
+
+Everything compiled here is cached by pattern text. Wildcard runs become atomic groups, so a hostile pattern such as
+`*a*a*a*a*` costs a scan and never a backtracking search.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+Matcher = Callable[[str], bool]
+
+#: An ARN is `arn:partition:service:region:account:resource`; only the resource may itself hold colons.
+ARN_SEGMENTS = 6
+_TOKEN = re.compile(r"\$\{[*?$]\}|[*?]")
+_ESCAPES = {"*": "${*}", "?": "${?}", "$": "${$}"}
+_ESCAPED = re.compile(r"[*?$]")
+
+
+def escape(value: str) -> str:
+    """The pattern that matches exactly `value`."""
+    return _ESCAPED.sub(lambda found: _ESCAPES[found.group()], value)
+
+
+def literal(pattern: str) -> str:
+    """The text of a pattern where wildcards have no meaning (StringEquals): only the `${*}` forms are replaced."""
+    if "${" not in pattern:
+        return pattern
+    return _TOKEN.sub(lambda found: found.group()[2] if len(found.group()) > 1 else found.group(), pattern)
+
+
+def _expression(pattern: str, *, run: str, one: str) -> str:
+    """The regular expression of a pattern, with a possessive group for each `*` and what follows it."""
+    pieces: list[str] = [""]
+    position = 0
+    for found in _TOKEN.finditer(pattern):
+        pieces[-1] += re.escape(pattern[position : found.start()])
+        position = found.end()
+        token = found.group()
+        if token == "*":  # noqa: S105 - a wildcard, not a password
+            pieces.append("")
+        elif token == "?":  # noqa: S105
+            pieces[-1] += one
+        else:
+            pieces[-1] += re.escape(token[2])
+    pieces[-1] += re.escape(pattern[position:])
+    if len(pieces) == 1:
+        return pieces[0]
+    head, *middle, tail = pieces
+    # the leftmost match of each middle piece leaves the most for the rest, so going back can never help
+    return head + "".join(f"(?>{run}?{piece})" for piece in middle if piece) + f"{run}{tail}"
+
+
+@lru_cache(maxsize=16384)
+def glob(pattern: str, fold: bool = False) -> Matcher:
+    """A matcher of whole strings; `fold` ignores case (actions)."""
+    if fold:
+        pattern = pattern.lower()
+    if not _TOKEN.search(pattern):
+        return (lambda value: value.lower() == pattern) if fold else pattern.__eq__
+    expression = re.compile(_expression(pattern, run=".*", one="."), re.DOTALL | (re.IGNORECASE if fold else 0))
+    full = expression.fullmatch
+    return lambda value: full(value) is not None
+
+
+def arn_expression(pattern: str) -> str:
+    """The regular expression of an ARN pattern whose first five wildcards stay within their colon-separated segment.
+
+    Missing segments at the end stand for `*` (an incomplete ARN, IAM user guide, "IAM JSON policy elements: Resource").
+    """
+    segments = pattern.split(":", ARN_SEGMENTS - 1)
+    segments += ["*"] * (ARN_SEGMENTS - len(segments))
+    heads = [_expression(segment, run="[^:]*", one="[^:]") for segment in segments[:-1]]
+    return ":".join([*heads, _expression(segments[-1], run=".*", one=".")])
+
+
+@lru_cache(maxsize=16384)
+def arn(pattern: str) -> Matcher:
+    """A matcher of ARNs by segment (ArnLike, ArnEquals, Resource)."""
+    full = re.compile(arn_expression(pattern), re.DOTALL).fullmatch
+    return lambda value: full(value) is not None
+
+
+@lru_cache(maxsize=16384)
+def any_arn(patterns: tuple[str, ...]) -> Matcher:
+    """A matcher of ARNs that match at least one of several patterns, as one expression."""
+    full = re.compile("|".join(f"(?:{arn_expression(pattern)})" for pattern in patterns), re.DOTALL).fullmatch
+    return lambda value: full(value) is not None
