@@ -1,0 +1,1 @@
+"""Scratch systems: private folders and servers that vanish with the process that made them."""
