@@ -17,14 +17,14 @@ from strongroom.errors import UnknownElement
 class Form(Enum):
     """The kinds of policy, each with what its statements hold."""
 
-    IDENTITY = Shape("an identity policy", principal=False, resource="required")
-    BOUNDARY = Shape("a permission boundary", principal=False, resource="required")
-    SESSION = Shape("a session policy", principal=False, resource="required")
-    SCP = Shape("a service control policy", principal=False, resource="required")
-    RCP = Shape("a resource control policy", principal=True, resource="required")
-    ENDPOINT = Shape("a VPC endpoint policy", principal=True, resource="required")
-    RESOURCE = Shape("a resource policy", principal=True, resource="optional")
-    KEY = Shape("a key policy", principal=True, resource="required")
+    IDENTITY = Shape("an identity policy")
+    BOUNDARY = Shape("a permission boundary")
+    SESSION = Shape("a session policy", incomplete="malformed")
+    SCP = Shape("a service control policy", incomplete="open")
+    RCP = Shape("a resource control policy", principal=True, incomplete="malformed")
+    ENDPOINT = Shape("a VPC endpoint policy", principal=True, not_principal=True, incomplete="open")
+    RESOURCE = Shape("a resource policy", principal=True, not_principal=True, resource="optional", incomplete="open")
+    KEY = Shape("a key policy", principal=True, not_principal=True, incomplete="open")
     TRUST = Shape("a trust policy", principal=True, resource="forbidden")
 
 

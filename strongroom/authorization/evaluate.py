@@ -148,17 +148,22 @@ def _steps(request: Request, policies: Policies, form: Form) -> dict[Layer, Step
     principal = request.principal
     owns_identity = principal.kind in ("user", "role-session", "federated-user")
     restricted = principal.kind not in ("service", "anonymous", "federated") and not principal.service_linked
+    bounded = policies.boundary is not None
     steps = {
         Layer.SCP: _levels(Layer.SCP, policies.scps if restricted else (), Form.SCP, request),
         Layer.RCP: _levels(Layer.RCP, () if principal.service_linked else policies.rcps, Form.RCP, request),
-        Layer.ENDPOINT: _layer(Layer.ENDPOINT, _listed(policies.endpoint), Form.ENDPOINT, request),
-        Layer.RESOURCE: _layer(Layer.RESOURCE, _listed(policies.resource), form, request),
+        Layer.ENDPOINT: _layer(Layer.ENDPOINT, _listed(policies.endpoint), Form.ENDPOINT, request, bounded=bounded),
+        Layer.RESOURCE: _layer(Layer.RESOURCE, _listed(policies.resource), form, request, bounded=bounded),
         Layer.GRANT: _grants(request, policies.grants),
     }
     if owns_identity:
         steps[Layer.IDENTITY] = _layer(Layer.IDENTITY, policies.identity, Form.IDENTITY, request)
         steps[Layer.BOUNDARY] = _layer(Layer.BOUNDARY, _listed(policies.boundary), Form.BOUNDARY, request)
-        steps[Layer.SESSION] = _layer(Layer.SESSION, policies.session, Form.SESSION, request)
+        session = policies.session
+        if session is None and principal.kind == "federated-user":
+            # GetFederationToken without a session policy gives a session that may do nothing by itself
+            session = ()
+        steps[Layer.SESSION] = _layer(Layer.SESSION, session, Form.SESSION, request)
     elif principal.kind == "root":
         steps[Layer.IDENTITY] = Step(Layer.IDENTITY, Outcome.ALLOW, note="the account's root user needs no policy")
     else:
@@ -172,14 +177,16 @@ def _listed(policy: Named | None) -> Sequence[Named] | None:
     return None if policy is None else (policy,)
 
 
-def _layer(layer: Layer, policies: Sequence[Named] | None, form: Form, request: Request) -> Step:
+def _layer(
+    layer: Layer, policies: Sequence[Named] | None, form: Form, request: Request, *, bounded: bool = False
+) -> Step:
     """The verdict of policies that count together: any Deny, else the closest Allow, else silence."""
     if policies is None:
         return Step(layer, Outcome.ABSENT)
     documents = [(policy.name, parse(policy, form)) for policy in policies]
     for name, document in documents:
         for statement in document.denies:
-            if statement.match(request):
+            if statement.match(request, bounded=bounded):
                 return Step(layer, Outcome.DENY, _reference(name, statement))
     best = Match.NONE
     reference: StatementRef | None = None

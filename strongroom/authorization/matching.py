@@ -65,26 +65,32 @@ def glob(pattern: str, fold: bool = False) -> Matcher:
     return lambda value: full(value) is not None
 
 
-def arn_expression(pattern: str) -> str:
-    """The regular expression of an ARN pattern whose first five wildcards stay within their colon-separated segment.
+def arn_expression(pattern: str, *, run_on: bool = False) -> str:
+    """The regular expression of an ARN pattern; a wildcard stays within its colon-separated segment, save in the last.
 
-    Missing segments at the end stand for `*` (an incomplete ARN, IAM user guide, "IAM JSON policy elements: Resource").
+    run_on: a `*` that ends a segment may also match beyond the colon, as Resource elements do and ArnLike does not.
+    Missing segments stand for `*` (IAM user guide, "IAM JSON policy elements: Resource" and "IAM identifiers").
     """
     segments = pattern.split(":", ARN_SEGMENTS - 1)
     segments += ["*"] * (ARN_SEGMENTS - len(segments))
-    heads = [_expression(segment, run="[^:]*", one="[^:]") for segment in segments[:-1]]
+    heads: list[str] = []
+    for segment in segments[:-1]:
+        ends_open = run_on and segment.endswith("*")
+        head = _expression(segment[:-1] if ends_open else segment, run="[^:]*", one="[^:]")
+        heads.append(f"{head}.*?" if ends_open else head)
     return ":".join([*heads, _expression(segments[-1], run=".*", one=".")])
 
 
 @lru_cache(maxsize=16384)
 def arn(pattern: str) -> Matcher:
-    """A matcher of ARNs by segment (ArnLike, ArnEquals, Resource)."""
+    """A matcher of ARNs by segment (ArnLike, ArnEquals)."""
     full = re.compile(arn_expression(pattern), re.DOTALL).fullmatch
     return lambda value: full(value) is not None
 
 
 @lru_cache(maxsize=16384)
-def any_arn(patterns: tuple[str, ...]) -> Matcher:
-    """A matcher of ARNs that match at least one of several patterns, as one expression."""
-    full = re.compile("|".join(f"(?:{arn_expression(pattern)})" for pattern in patterns), re.DOTALL).fullmatch
+def resources(patterns: tuple[str, ...]) -> Matcher:
+    """A matcher of ARNs that at least one of several Resource patterns covers, as one expression."""
+    expressions = (arn_expression(pattern, run_on=True) for pattern in patterns)
+    full = re.compile("|".join(f"(?:{expression})" for expression in expressions), re.DOTALL).fullmatch
     return lambda value: full(value) is not None

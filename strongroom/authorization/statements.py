@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from strongroom.authorization import catalogue, matching, variables
 from strongroom.authorization.conditions import Condition, parse_conditions
@@ -58,7 +58,8 @@ class Resources:
     @staticmethod
     def _template(template: Template, request: Request) -> bool:
         pattern = template.resolve(request.facts)
-        return pattern is not None and matching.arn(pattern)(request.resource)
+        # a variable without a value makes a resource that matches nothing, under NotResource too
+        return pattern is not None and matching.resources((pattern,))(request.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +74,25 @@ class Statement:
     resources: Resources | None
     conditions: tuple[Condition, ...]
 
-    def match(self, request: Request) -> Match:
-        """How closely the statement applies: NONE, or as its principals say (DIRECT where it has none)."""
+    def match(self, request: Request, *, bounded: bool = False) -> Match:
+        """How closely the statement applies: NONE, or as its principals say (DIRECT where it has none).
+
+        bounded: the principal has a permission boundary, for which NotPrincipal with Deny exempts nobody (IAM user
+        guide, "NotPrincipal").
+        """
         if not self.actions.match(request.action_key):
             return Match.NONE
         match = Match.DIRECT
         if self.principals is not None:
             match = self.principals.match(request.principal)
-            if match is Match.NONE:
+            if match is Match.NONE and not (bounded and self.principals.negated):
                 return Match.NONE
         if self.resources is not None and not self.resources.match(request):
             return Match.NONE
         for condition in self.conditions:
             if not condition.holds(request.facts):
                 return Match.NONE
-        return match
+        return match or Match.DIRECT
 
     def mismatch(self, request: Request) -> str:
         """The first element that keeps the statement from applying, in words without the request's values; else ''."""
@@ -109,8 +114,11 @@ class Shape:
     """What statements of one kind of policy hold: a principal or none, a resource always, perhaps or never."""
 
     words: str
-    principal: bool
-    resource: str  # "required", "optional" or "forbidden"
+    principal: bool = False
+    not_principal: bool = False
+    resource: Literal["required", "optional", "forbidden"] = "required"
+    #: Whether an ARN of fewer than six segments is completed with `*`, needs a `*` of its own, or is malformed.
+    incomplete: Literal["completed", "open", "malformed"] = "completed"
 
 
 def parse_statement(element: Any, index: int, shape: Shape, *, variables_enabled: bool, where: str) -> Statement:
@@ -126,15 +134,14 @@ def parse_statement(element: Any, index: int, shape: Shape, *, variables_enabled
     sid = element.get("Sid", "")
     if not isinstance(sid, str):
         raise UnknownElement(f"{where}: Sid is not a text", hint="write a text")
-    statement_variables = variables_enabled
     return Statement(
         index=index,
         sid=sid,
         allows=effect == "Allow",
         principals=_principals(element, effect, shape, where),
         actions=_actions(element, where),
-        resources=_resources(element, shape, statement_variables, where),
-        conditions=parse_conditions(element.get("Condition", {}), variables=statement_variables, where=where),
+        resources=_resources(element, shape, variables_enabled, where),
+        conditions=parse_conditions(element.get("Condition", {}), variables=variables_enabled, where=where),
     )
 
 
@@ -162,8 +169,11 @@ def _principals(element: Mapping[str, Any], effect: str, shape: Shape, where: st
     if not shape.principal:
         raise UnknownElement(f"{where}: {shape.words} with {found[0]}", hint="the principal is who it is attached to")
     name, value = found
-    if name == "NotPrincipal" and effect == "Allow":
-        raise UnknownElement(f"{where}: NotPrincipal with Allow", hint="AWS supports NotPrincipal with Deny only")
+    if name == "NotPrincipal" and (effect == "Allow" or not shape.not_principal):
+        raise UnknownElement(
+            f"{where}: NotPrincipal with {effect} in {shape.words}",
+            hint="AWS supports NotPrincipal with Deny in resource and endpoint policies only",
+        )
     return parse_principals(value, negated=name == "NotPrincipal", where=where)
 
 
@@ -185,6 +195,19 @@ def _actions(element: Mapping[str, Any], where: str) -> Actions:
     return Actions("*" in texts, frozenset(exact), tuple(patterns), name == "NotAction", texts)
 
 
+def _check_arn(text: str, shape: Shape, where: str) -> None:
+    """Refuses what AWS would not take as the ARN of a resource in this kind of policy."""
+    if not text.startswith("arn:"):
+        raise UnknownElement(f"{where}: resource {text!r} is neither an ARN nor *", hint="write an ARN")
+    head, marker, _ = text.partition("${")
+    if marker and head.count(":") < matching.ARN_SEGMENTS - 1:
+        raise UnknownElement(f"{where}: {text!r} has a variable before the fifth colon", hint="put it after")
+    if text.count(":") >= matching.ARN_SEGMENTS - 1 or shape.incomplete == "completed":
+        return
+    if shape.incomplete == "malformed" or not text.endswith("*"):
+        raise UnknownElement(f"{where}: {text!r} has fewer than six segments", hint="write the whole ARN")
+
+
 def _resources(element: Mapping[str, Any], shape: Shape, variables_enabled: bool, where: str) -> Resources | None:
     found = _either(element, "Resource", where)
     if found is None:
@@ -201,8 +224,7 @@ def _resources(element: Mapping[str, Any], shape: Shape, variables_enabled: bool
     for text in texts:
         if text == "*":
             continue
-        if not text.startswith("arn:"):
-            raise UnknownElement(f"{where}: resource {text!r} is neither an ARN nor *", hint="write an ARN")
+        _check_arn(text, shape, where)
         parsed = variables.parse(text, enabled=variables_enabled, where=where)
         if isinstance(parsed, Template):
             templates.append(parsed)
@@ -210,5 +232,5 @@ def _resources(element: Mapping[str, Any], shape: Shape, variables_enabled: bool
             patterns.append(parsed)
         else:
             exact.add(matching.literal(parsed))
-    pattern = matching.any_arn(tuple(patterns)) if patterns else None
+    pattern = matching.resources(tuple(patterns)) if patterns else None
     return Resources("*" in texts, frozenset(exact), pattern, tuple(templates), name == "NotResource", texts)
