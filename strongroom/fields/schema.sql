@@ -51,3 +51,28 @@ CREATE OR REPLACE TRIGGER fence_insert BEFORE INSERT ON strongroom.subject_keys
     FOR EACH ROW EXECUTE FUNCTION strongroom.refuse_old_branch();
 CREATE OR REPLACE TRIGGER fence_update BEFORE UPDATE ON strongroom.subject_keys
     FOR EACH ROW WHEN (NEW.wrapped IS DISTINCT FROM OLD.wrapped) EXECUTE FUNCTION strongroom.refuse_old_branch();
+
+-- The proof of completion: a CHECK that PostgreSQL itself validates. Two functions, because a constraint that is added
+-- and validated in one transaction would keep every writer out while all rows are read.
+CREATE OR REPLACE FUNCTION strongroom.declare_branch_version(p_tenant text, p_class text, p_version integer)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, strongroom AS $$
+DECLARE
+    name text := 'branch_version_' || md5(p_tenant || '/' || p_class);
+BEGIN
+    IF NOT EXISTS (SELECT FROM strongroom.branch_fences
+                   WHERE tenant = p_tenant AND class = p_class AND min_version = p_version) THEN
+        RAISE EXCEPTION 'class % is not fenced at version %', p_class, p_version;
+    END IF;
+    EXECUTE format('ALTER TABLE strongroom.subject_keys DROP CONSTRAINT IF EXISTS %I', name);
+    EXECUTE format('ALTER TABLE strongroom.subject_keys ADD CONSTRAINT %I '
+                   'CHECK (tenant <> %L OR class <> %L OR branch_version >= %s) NOT VALID',
+                   name, p_tenant, p_class, p_version);
+END $$;
+
+CREATE OR REPLACE FUNCTION strongroom.validate_branch_version(p_tenant text, p_class text)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, strongroom AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE strongroom.subject_keys VALIDATE CONSTRAINT %I',
+                   'branch_version_' || md5(p_tenant || '/' || p_class));
+END $$;
+REVOKE ALL ON FUNCTION strongroom.declare_branch_version, strongroom.validate_branch_version FROM PUBLIC;

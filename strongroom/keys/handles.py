@@ -54,8 +54,15 @@ class DataKey:
 class Wrapper(Protocol):
     """Makes and wraps data keys; cannot open them."""
 
-    provider: Provider
-    key_ref: str
+    @property
+    def provider(self) -> Provider:
+        """Who holds the key."""
+        ...
+
+    @property
+    def key_ref(self) -> str:
+        """The provider's name of the key."""
+        ...
 
     def describe(self) -> KeyState:
         """The key's state and current version."""
@@ -73,8 +80,15 @@ class Wrapper(Protocol):
 class Unwrapper(Protocol):
     """Opens wrapped data keys."""
 
-    provider: Provider
-    key_ref: str
+    @property
+    def provider(self) -> Provider:
+        """Who holds the key."""
+        ...
+
+    @property
+    def key_ref(self) -> str:
+        """The provider's name of the key."""
+        ...
 
     def unwrap(self, wrapped: Wrapped, context: Context) -> bytes:
         """The data key; KeyFailure when the context or the blob does not match."""
@@ -84,8 +98,15 @@ class Unwrapper(Protocol):
 class Administrator(Protocol):
     """Rotates a key and moves wrapped data keys to its newest version without opening them."""
 
-    provider: Provider
-    key_ref: str
+    @property
+    def provider(self) -> Provider:
+        """Who holds the key."""
+        ...
+
+    @property
+    def key_ref(self) -> str:
+        """The provider's name of the key."""
+        ...
 
     def describe(self) -> KeyState:
         """The key's state and current version."""
