@@ -42,7 +42,7 @@ SERVICES: Final[dict[str, str]] = {
 SIGNS: Final[dict[str, tuple[str, ...]]] = {
     "backup-writer": ("run", "commit", "census", "refusal"),
     "copier": ("run", "copy", "refusal"),
-    "restorer": ("run", "drill", "check", "refusal"),
+    "restorer": ("run", "verified", "drill", "check", "refusal"),
     "rotator": ("run", "rotation", "census", "refusal"),
     "re-encryptor": ("run", "rotation", "census", "refusal"),
     "notary": ("run", "head", "check"),

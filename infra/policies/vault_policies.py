@@ -1,0 +1,84 @@
+"""Vault and OpenBao policies of the duties, as JSON documents; everything not named is denied by the server.
+
+Only `update` is ever granted on encrypt, never `create`: a mistyped key name must not make a key. Nobody holds a path
+under sys/mounts, transit/export, transit/backup, transit/restore or keys/<name>/trim.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypedDict
+
+from strongroom.estate.keyring import KeySpec, keyring
+from strongroom.estate.model import Estate, Vault
+
+DATABASE_DUTIES = ("application", "rotator", "re-encryptor", "backup-writer")
+
+
+class Rule(TypedDict, total=False):
+    """What a path allows; a parameter with an empty list is denied or allowed whatever its value."""
+
+    capabilities: list[str]
+    denied_parameters: dict[str, list[str]]
+    allowed_parameters: dict[str, list[str]]
+
+
+Paths = dict[str, Rule]
+#: switches that would let key material out or keys be destroyed, and the fence that makes old ciphertext unreadable
+FORBIDDEN_SWITCHES = ("exportable", "allow_plaintext_backup", "deletion_allowed", "min_decryption_version")
+
+
+def vault_policy(estate: Estate, duty: str) -> str:
+    """The policy of a duty as canonical JSON; ValueError when the estate has no vault."""
+    if estate.vault is None:
+        raise ValueError("the estate declares no vault")
+    paths: Paths = {
+        "auth/token/lookup-self": {"capabilities": ["read"]},
+        "auth/token/renew-self": {"capabilities": ["update"]},
+        "auth/token/revoke-self": {"capabilities": ["update"]},
+    }
+    for spec in keyring(estate):
+        if spec.provider == "transit":
+            paths |= _key_paths(estate.vault.transit, spec, duty)
+    if duty in DATABASE_DUTIES:
+        for store in estate.created("postgres"):
+            paths[f"{estate.vault.database}/creds/{database_role(store, duty)}"] = {"capabilities": ["read"]}
+    if duty == "backup-writer" and _backs_up_vault(estate):
+        paths["sys/storage/raft/snapshot"] = {"capabilities": ["read"]}
+    return json.dumps({"path": paths}, sort_keys=True, separators=(",", ":"))
+
+
+def database_role(store: str, duty: str) -> str:
+    """The name of a duty's dynamic database role."""
+    return f"{store}.{duty}"
+
+
+def secret_ref(vault: Vault, store: str) -> str:
+    """How the manifest names a database's credentials: the duty that connects stands for `{duty}`."""
+    return f"vault:{vault.database}/creds/{store}.{{duty}}"
+
+
+def _backs_up_vault(estate: Estate) -> bool:
+    sources = {source for repository in estate.repositories.values() for source in repository.sources}
+    return any(estate.stores[name].kind == "vault" for name in sources)
+
+
+def _key_paths(mount: str, spec: KeySpec, duty: str) -> Paths:
+    key, update, read = spec.name, Rule(capabilities=["update"]), Rule(capabilities=["read"])
+    rotate: Paths = {f"{mount}/keys/{key}": read, f"{mount}/keys/{key}/rotate": update}
+    seal: Paths = {f"{mount}/keys/{key}": read, f"{mount}/encrypt/{key}": update}
+    make: Paths = {f"{mount}/datakey/plaintext/{key}": update}
+    unseal: Paths = {f"{mount}/keys/{key}": read, f"{mount}/decrypt/{key}": update}
+    if duty == "key-admin":
+        config = Rule(capabilities=["update"], denied_parameters={name: [] for name in FORBIDDEN_SWITCHES})
+        return {**rotate, f"{mount}/keys/{key}/config": config}
+    if duty == "rotator":
+        fence = Rule(capabilities=["update"], allowed_parameters={"min_encryption_version": []})
+        return {**rotate, f"{mount}/rewrap/{key}": update, f"{mount}/keys/{key}/config": fence}
+    if spec.purpose == "field-root" and duty in ("application", "re-encryptor"):
+        return {**seal, **make, **unseal}
+    if spec.purpose == "recipient":
+        return {"backup-writer": {**seal, **make}, "application": seal, "re-encryptor": seal, "restorer": unseal}.get(
+            duty, {}
+        )
+    return {}
