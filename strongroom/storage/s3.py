@@ -105,7 +105,14 @@ class S3Storage:
         """Deletes one version for good; never writes a delete marker."""
         if not version:
             raise UsageError(f"{self._place(name)}: a delete must name the version")
-        self._call("delete_object", name, Key=self._key(name), VersionId=version)
+        try:
+            self._call("delete_object", name, Key=self._key(name), VersionId=version)
+        except Denied:
+            # A retained version answers AccessDenied as well; the retention tells the two apart.
+            until = self.head(name, version=version).retain_until
+            if until is not None and until > datetime.now(UTC):
+                raise Locked(f"{self._place(name)} is retained until {until.isoformat()}") from None
+            raise
 
     def extend(self, name: str, version: str, until: datetime) -> None:
         """Moves retention to a later time; the service refuses to shorten it."""
