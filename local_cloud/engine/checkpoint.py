@@ -72,10 +72,12 @@ class Checkpoint:
                     self._gone.add(replaces)
             self.write()
 
-    def condemn(self, old: Resource, marked: Resource) -> None:
-        """Replaces an old record in place by one marked for deletion."""
+    def condemn(self, old: Resource, marked: Resource, instead: Resource | None = None) -> None:
+        """Replaces an old record in place by a marked one and, in the same write, adds what stands in for it."""
         with self._lock:
             self.old[self.old.index(old)] = marked
+            if instead is not None:
+                self._new.append(instead)
             self.write()
 
     def drop(self, resource: Resource) -> None:

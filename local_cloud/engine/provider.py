@@ -306,5 +306,3 @@ def _half_made(error: grpc.RpcError) -> HalfMade | None:
                 reasons = list(failed.reasons) or [error.details() or ""]
                 return HalfMade(failed.id, values.decode(failed.properties), reasons)
     return None
-
-

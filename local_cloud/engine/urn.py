@@ -31,7 +31,9 @@ def name_of(urn: str) -> str:
     return urn.split("::", 3)[3]
 
 
-def rename(urn: str, *, parent: str | None = None, type_: str = "", name: str = "", stack: str = "", project: str = "") -> str:
+def rename(
+    urn: str, *, parent: str | None = None, type_: str = "", name: str = "", stack: str = "", project: str = ""
+) -> str:
     """The URN with some parts replaced; parent "" means directly below the stack."""
     head, old_project, qualified, old_name = urn.split("::", 3)
     own = type_ or qualified.rsplit("$", 1)[-1]
@@ -41,7 +43,9 @@ def rename(urn: str, *, parent: str | None = None, type_: str = "", name: str = 
         chain = f"{qualified_type(parent)}${own}"
     else:
         chain = own
-    return f"urn:pulumi:{stack or head.removeprefix('urn:pulumi:')}::{project or old_project}::{chain}::{name or old_name}"
+    return (
+        f"urn:pulumi:{stack or head.removeprefix('urn:pulumi:')}::{project or old_project}::{chain}::{name or old_name}"
+    )
 
 
 def package_of(type_: str) -> str:
