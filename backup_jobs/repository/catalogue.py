@@ -72,7 +72,12 @@ def runs(
 
 
 def read_commit(storage: Storage, source: str, run: str, trust: Trust | None) -> Commit:
-    """The commit of a snapshot, from the oldest stored version that is one.
+    """The commit of a snapshot; errors as in `commit_envelope`."""
+    return Commit.read(commit_envelope(storage, source, run, trust), commit_name(source, run), trust)
+
+
+def commit_envelope(storage: Storage, source: str, run: str, trust: Trust | None) -> bytes:
+    """The stored bytes of a commit, from the oldest version that is one.
 
     Missing when it was never committed; Corrupt or SignatureInvalid when no version can be believed.
     """
@@ -82,7 +87,7 @@ def read_commit(storage: Storage, source: str, run: str, trust: Trust | None) ->
         try:
             commit = Commit.read(data, name, trust)
             if (commit.source, commit.run) == (source, run):
-                return commit
+                return data
             failure = failure or IntegrityFailure(f"{name} is the commit of {commit.source}/{commit.run}")
         except IntegrityFailure as error:
             failure = failure or error

@@ -142,7 +142,9 @@ class Kit:
         } | changes
         return RunWriter(**arguments)
 
-    def backup(self, run: str, items: Any, facts: Mapping[str, Any] | None = None, source: str = "files", **changes: Any):
+    def backup(
+        self, run: str, items: Any, facts: Mapping[str, Any] | None = None, source: str = "files", **changes: Any
+    ):
         """One whole run of one source; returns its summary."""
         writer = self.writer(run, **changes)
         writer.begin()

@@ -1,0 +1,184 @@
+"""Copying a run to another store: ciphertext only, each object checked against its hash on the way.
+
+The copier holds no key. It writes in the order slots, packs, index, snapshot, refs, commit, so a copy that was killed
+is not a copy; run again, it goes on where it stopped. An object that is there but damaged is replaced by a new version
+conditional on the damaged one, so that two copiers cannot undo each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+
+from backup_jobs.repository import catalogue, slots
+from backup_jobs.repository.layout import (
+    FORMAT_OBJECT,
+    canonical_json,
+    commit_name,
+    pack_name,
+    parse_json,
+    refs_name,
+    sha256,
+    snapshot_name,
+)
+from backup_jobs.repository.objects import fetch
+from strongroom.errors import Exists, KeyFailure, Missing, Partial, UsageError
+from strongroom.evidence.trust import Trust
+from strongroom.progress import Progress, Silent, step
+from strongroom.storage.contract import Entry, Storage
+
+WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a copy did, by object names; `bytes` were written."""
+
+    copied: tuple[str, ...]
+    healed: tuple[str, ...]
+    present: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """An object to copy; `digest` None for a slot, which no hash names: the source's own bytes are what counts."""
+
+    name: str
+    digest: str | None
+
+
+def copy_run(
+    source: Storage,
+    target: Storage,
+    run: str,
+    slots_for: Collection[str],
+    *,
+    retain_until: datetime | None = None,
+    check_present: bool = False,
+    trust: Trust | None = None,
+    progress: Progress | None = None,
+    cancel: Event | None = None,
+) -> CopyResult:
+    """Copies every committed snapshot of `run`, with all that they refer to in earlier runs, and the format object.
+
+    `slots_for` names the recipients whose slots the target holds; KeyFailure when the source lacks one of them.
+    An object is taken as present when its size is right; with `check_present` it is read and, where it is damaged,
+    healed. Idempotent. Missing or Corrupt names the object that the source itself lacks: then nothing later in the
+    order is written, so the target shows no commit it cannot serve.
+    """
+    commits = [
+        info for info in catalogue.runs(source, "", trust) if info.run == run and info.signature_state != "invalid"
+    ]
+    if not commits:
+        raise Missing(f"run {run} has no commit in {source.url}")
+    _copy_format(source, target)
+    copied: list[str] = []
+    healed: list[str] = []
+    present = written = 0
+    for info in commits:
+        plan = _plan(source, info.source, run, slots_for, trust)
+        with step(progress or Silent(), f"copy {info.source}/{run}", sum(map(len, plan))) as bar:
+            for group in plan:
+                with ThreadPoolExecutor(WORKERS) as pool:
+                    for item, (outcome, size) in zip(
+                        group,
+                        pool.map(lambda o: _copy(source, target, o, retain_until, check_present, cancel), group),
+                        strict=True,
+                    ):
+                        (copied if outcome == "copied" else healed if outcome == "healed" else []).append(item.name)
+                        present += outcome == "present"
+                        written += size
+                        bar.advance()
+    return CopyResult(tuple(copied), tuple(healed), present, written)
+
+
+def _plan(
+    source: Storage, name: str, run: str, slots_for: Collection[str], trust: Trust | None
+) -> tuple[list[_Object], ...]:
+    """Groups of objects; a group is written before the next one begins."""
+    commit, refs = catalogue.read_refs(source, name, run, trust)
+    slot_objects = []
+    for needed in refs.runs:
+        held = [entry.name for entry in slots.slots_of(source, needed) if slots.recipient_of(entry.name) in slots_for]
+        lacking = set(slots_for) - {str(slots.recipient_of(slot)) for slot in held}
+        if lacking:
+            raise KeyFailure(f"run {needed} has no slot for {', '.join(sorted(lacking))} in {source.url}")
+        slot_objects += [_Object(slot, None) for slot in held]
+    packs = [_Object(pack_name(pack), pack) for body in refs.runs.values() for pack in body.packs]
+    indexes = [_Object(index, index.rpartition("/")[2].removesuffix(".idx")) for index in refs.indexes]
+    return (
+        slot_objects,
+        packs,
+        indexes,
+        [_Object(snapshot_name(name, run), commit.snapshot)],
+        [_Object(refs_name(name, run), commit.refs)],
+        [_Object(commit_name(name, run), None)],
+    )
+
+
+def _copy(
+    source: Storage,
+    target: Storage,
+    item: _Object,
+    retain_until: datetime | None,
+    check_present: bool,
+    cancel: Event | None,
+) -> tuple[str, int]:
+    """("copied" | "healed" | "present", bytes written)."""
+    if cancel is not None and cancel.is_set():
+        raise Partial("the copy was cancelled", hint="run again: it goes on where it stopped")
+    there = _head(target, item.name)
+    if there is not None and there.size == _head_size(source, item) and not check_present:
+        return "present", 0
+    data = _read(source, item)
+    if there is None:
+        try:
+            target.put(item.name, data, if_absent=True, retain_until=retain_until)
+            return "copied", len(data)
+        except Exists:
+            there = target.head(item.name)
+    if sha256(target.get(item.name)) == sha256(data):
+        return "present", 0
+    target.put(item.name, data, if_match=there.version, retain_until=retain_until)
+    return "healed", len(data)
+
+
+def _read(source: Storage, item: _Object) -> bytes:
+    if item.digest is not None:
+        return fetch(source, item.name, item.digest)
+    # slots and commits are written once: the oldest version is the one their writer made
+    versions = source.versions(item.name)
+    if not versions:
+        raise Missing(f"{item.name} is missing in {source.url}")
+    data = source.get(item.name, version=versions[-1].version.id or None)
+    if item.name.endswith(".slot"):
+        slots.Slot.parse(data, item.name)
+    return data
+
+
+def _head(storage: Storage, name: str) -> Entry | None:
+    try:
+        return storage.head(name)
+    except Missing:
+        return None
+
+
+def _head_size(source: Storage, item: _Object) -> int:
+    there = _head(source, item.name)
+    return -1 if there is None else there.size
+
+
+def _copy_format(source: Storage, target: Storage) -> None:
+    """The target becomes the same repository, or already is; UsageError when it is another one."""
+    document = parse_json(source.get(FORMAT_OBJECT), FORMAT_OBJECT)
+    try:
+        target.put(FORMAT_OBJECT, canonical_json(document), if_absent=True)
+    except Exists:
+        if parse_json(target.get(FORMAT_OBJECT), FORMAT_OBJECT).get("repo") != document.get("repo"):
+            raise UsageError(
+                f"{target.url} is another repository than {source.url}", hint="name an empty target"
+            ) from None
