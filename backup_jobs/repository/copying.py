@@ -7,7 +7,7 @@ conditional on the damaged one, so that two copiers cannot undo each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +51,16 @@ class _Object:
     digest: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    source: Storage
+    target: Storage
+    retain_until: datetime | None
+    check_present: bool
+    suspects: frozenset[str]
+    cancel: Event | None
+
+
 def copy_run(
     source: Storage,
     target: Storage,
@@ -59,6 +69,7 @@ def copy_run(
     *,
     retain_until: datetime | None = None,
     check_present: bool = False,
+    suspects: Collection[str] = (),
     trust: Trust | None = None,
     progress: Progress | None = None,
     cancel: Event | None = None,
@@ -66,8 +77,8 @@ def copy_run(
     """Copies every committed snapshot of `run`, with all that they refer to in earlier runs, and the format object.
 
     `slots_for` names the recipients whose slots the target holds; KeyFailure when the source lacks one of them.
-    An object is taken as present when its size is right; with `check_present` it is read and, where it is damaged,
-    healed. Idempotent. Missing or Corrupt names the object that the source itself lacks: then nothing later in the
+    An object is taken as present when its size is right; with `check_present`, or when it is named in `suspects`, it
+    is read and, where it is damaged, healed. Idempotent. Missing or Corrupt names the object that the source itself lacks: then nothing later in the
     order is written, so the target shows no commit it cannot serve.
     """
     commits = [
@@ -76,6 +87,7 @@ def copy_run(
     if not commits:
         raise Missing(f"run {run} has no commit in {source.url}")
     _copy_format(source, target)
+    task = _Task(source, target, retain_until, check_present, frozenset(suspects), cancel)
     copied: list[str] = []
     healed: list[str] = []
     present = written = 0
@@ -83,16 +95,11 @@ def copy_run(
         plan = _plan(source, info.source, run, slots_for, trust)
         with step(progress or Silent(), f"copy {info.source}/{run}", sum(map(len, plan))) as bar:
             for group in plan:
-                with ThreadPoolExecutor(WORKERS) as pool:
-                    for item, (outcome, size) in zip(
-                        group,
-                        pool.map(lambda o: _copy(source, target, o, retain_until, check_present, cancel), group),
-                        strict=True,
-                    ):
-                        (copied if outcome == "copied" else healed if outcome == "healed" else []).append(item.name)
-                        present += outcome == "present"
-                        written += size
-                        bar.advance()
+                for item, outcome, size in _copy_all(task, group):
+                    (copied if outcome == "copied" else healed if outcome == "healed" else []).append(item.name)
+                    present += outcome == "present"
+                    written += size
+                    bar.advance()
     return CopyResult(tuple(copied), tuple(healed), present, written)
 
 
@@ -116,23 +123,28 @@ def _plan(
         indexes,
         [_Object(snapshot_name(name, run), commit.snapshot)],
         [_Object(refs_name(name, run), commit.refs)],
-        [_Object(commit_name(name, run), None)],
+        [_Object(commit_name(name, run), sha256(catalogue.commit_envelope(source, name, run, trust)))],
     )
 
 
-def _copy(
-    source: Storage,
-    target: Storage,
-    item: _Object,
-    retain_until: datetime | None,
-    check_present: bool,
-    cancel: Event | None,
-) -> tuple[str, int]:
+def _copy_all(task: _Task, group: list[_Object]) -> Iterator[tuple[_Object, str, int]]:
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = [pool.submit(_copy, task, item) for item in group]
+        try:
+            for item, future in zip(group, futures, strict=True):
+                yield item, *future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _copy(task: _Task, item: _Object) -> tuple[str, int]:
     """("copied" | "healed" | "present", bytes written)."""
-    if cancel is not None and cancel.is_set():
+    source, target, retain_until = task.source, task.target, task.retain_until
+    if task.cancel is not None and task.cancel.is_set():
         raise Partial("the copy was cancelled", hint="run again: it goes on where it stopped")
     there = _head(target, item.name)
-    if there is not None and there.size == _head_size(source, item) and not check_present:
+    check = task.check_present or item.name in task.suspects
+    if there is not None and there.size == _head_size(source, item) and not check:
         return "present", 0
     data = _read(source, item)
     if there is None:
@@ -150,13 +162,12 @@ def _copy(
 def _read(source: Storage, item: _Object) -> bytes:
     if item.digest is not None:
         return fetch(source, item.name, item.digest)
-    # slots and commits are written once: the oldest version is the one their writer made
+    # a slot is written once: the oldest version is the one its maker wrote
     versions = source.versions(item.name)
     if not versions:
         raise Missing(f"{item.name} is missing in {source.url}")
     data = source.get(item.name, version=versions[-1].version.id or None)
-    if item.name.endswith(".slot"):
-        slots.Slot.parse(data, item.name)
+    slots.Slot.parse(data, item.name)
     return data
 
 

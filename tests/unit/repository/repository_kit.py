@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from backup_jobs.repository import RepositoryReader, RunWriter, create, mark_verified
+from backup_jobs.repository import RepositoryReader, RunWriter, SnapshotSummary, create, mark_verified
 from backup_jobs.repository.verification import VerifyReport
 from backup_jobs.sources.contract import Item
 from strongroom.estate.manifest import EvidenceKey
@@ -144,7 +144,7 @@ class Kit:
 
     def backup(
         self, run: str, items: Any, facts: Mapping[str, Any] | None = None, source: str = "files", **changes: Any
-    ):
+    ) -> SnapshotSummary:
         """One whole run of one source; returns its summary."""
         writer = self.writer(run, **changes)
         writer.begin()
