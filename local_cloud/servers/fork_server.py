@@ -38,11 +38,10 @@ class ForkServer:
         socket.unlink(missing_ok=True)
         log = self._layout.log(self.name)
         identity = spawn(
-            [sys.executable, "-m", _MODULE, "--home", self._layout.home],
+            [sys.executable, "-P", "-m", _MODULE, "--home", self._layout.home],
             log=log,
             # programs run with the environment of each request; HOME is for libraries that look there on import
             environment=clean_environment(HOME=os.environ.get("HOME", str(Path.home()))),
-            cwd=self._layout.home,
         )
         record(identity)
         try:

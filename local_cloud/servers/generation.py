@@ -19,16 +19,21 @@ def exists(layout: Layout) -> bool:
     return layout.cloud.exists()
 
 
-def archive(layout: Layout, now: dt.datetime) -> str:
-    """Moves everything of the generation to `archive/<UTC time>` and keeps the last two there; the archive's name.
+def end(layout: Layout, now: dt.datetime) -> str:
+    """Moves everything of the generation to `archive/<UTC time>`, keeps the last two there, and returns that name.
 
-    No server of it may run any more.
+    A generation whose gateway never became ready holds nothing: it is removed, and the name is empty. No server of
+    it may run any more.
     """
+    belongings = sorted(path for path in layout.home.iterdir() if path.name not in OUTLIVES_GENERATION)
+    if not layout.ready_file("gateway").exists():
+        for path in belongings:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return ""
     name = now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H%M%S.%fZ")
     place = private_folder(private_folder(layout.archive) / name)
-    for path in sorted(layout.home.iterdir()):
-        if path.name not in OUTLIVES_GENERATION:
-            path.rename(place / path.name)
+    for path in belongings:
+        path.rename(place / path.name)
     for old in sorted(layout.archive.iterdir())[:-KEPT_GENERATIONS]:
         shutil.rmtree(old)
     return name

@@ -44,10 +44,9 @@ class SimulatedAws:
         arguments = ["--home", self._layout.home, "--cert", issued.certificate, "--key", issued.key]
         arguments += ["--port", "0", "--kms-port", "0", "--identities", self._layout.identities]
         identity = spawn(
-            [sys.executable, "-m", "local_cloud.servers.gateway", *arguments],
+            [sys.executable, "-P", "-m", "local_cloud.servers.gateway", *arguments],
             log=log,
             environment=clean_environment(PYTHONUNBUFFERED="1"),
-            cwd=self._layout.home,
         )
         record(identity)
         try:
