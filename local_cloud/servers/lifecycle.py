@@ -53,7 +53,7 @@ def start(home: Path) -> Outcome:
         before = status.survey(layout)
         if before.supervised and not before.problems() and _all_up(before):
             return Outcome(before, already=True)
-        messages = [] if not before.servers else [f"found: {line}" for line in before.problems()]
+        messages = [] if before.supervisor is None else [f"found: {line}" for line in before.problems()]
         if generation.exists(layout) and not before.generation_alive:
             _stop_everything(layout, before)
             archived = generation.end(layout, dt.datetime.now(dt.UTC))

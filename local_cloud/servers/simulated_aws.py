@@ -63,6 +63,8 @@ class SimulatedAws:
     def let_kms(self, identity: ProcessIdentity, *, serve: bool) -> None:
         """Opens or closes KMS and returns when its port behaves so. Transient if it does not in time."""
         port = self.kms_port()
+        if ports.accepts(port) == serve:
+            return
         identity.send(signal.SIGUSR2 if serve else signal.SIGUSR1)
         deadline = time.monotonic() + _KMS_SECONDS
         while ports.accepts(port) != serve:

@@ -94,7 +94,7 @@ class Survey:
 
     def problems(self) -> list[str]:
         """One line for each thing that is wrong, with the log to read; empty when all is as it was asked to be."""
-        if not self.servers:
+        if self.supervisor is None:
             return ["the laptop's cloud is not running"]
         found = (
             [] if self.supervised else ["the supervisor is gone; `strongroom cloud start` puts another in its place"]

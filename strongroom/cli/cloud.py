@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from strongroom.cli.output import DryRun, Json, print_json
+
 app = typer.Typer(
     no_args_is_help=True,
     help="The laptop's cloud: a simulated AWS behind a gateway that enforces policies, OpenBao and PostgreSQL, all on "
     "loopback with TLS. Data lie under ./.strongroom (STRONGROOM_HOME moves it).",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Service = Annotated[str | None, typer.Option("--service", help="Only this service: kms or openbao.", metavar="NAME")]
 
 
@@ -48,7 +49,6 @@ def status(json: Json = False) -> None:
     """
     from local_cloud.servers import layout
     from local_cloud.servers import status as servers
-
     from strongroom.errors import Degraded
 
     found = servers.survey(layout.Layout(layout.home_folder()))
@@ -80,7 +80,7 @@ def stop(service: Service = None, json: Json = False) -> None:
 @app.command()
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is removed.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed.")] = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Stop everything and remove .strongroom with its data, keys and archives.
@@ -92,7 +92,6 @@ def reset(
       strongroom cloud reset --yes
     """
     from local_cloud.servers import layout, lifecycle
-
     from strongroom.errors import UsageError
 
     home = layout.home_folder()
@@ -137,6 +136,7 @@ def _show(found: Any, messages: list[str], *, as_json: bool) -> None:
 
 
 def _print(document: Any, text: str, *, as_json: bool) -> None:
-    import json
-
-    typer.echo(json.dumps(document, indent=2) if as_json else text)
+    if as_json:
+        print_json(document)
+    elif text:
+        typer.echo(text)
