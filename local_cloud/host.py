@@ -25,11 +25,11 @@ from typing import Any
 
 #: What programs and plugins of this project import; modules that are not installed are skipped.
 PRELOAD = (
-    "pulumi pulumi.runtime pulumi_aws pulumi_aws.cloudwatch pulumi_aws.ec2 pulumi_aws.ecs pulumi_aws.iam "
-    "pulumi_aws.kms pulumi_aws.rds pulumi_aws.s3 pulumi_aws.scheduler pulumi_aws.secretsmanager pulumi_aws.sqs "
-    "pulumi_vault pulumi_vault.approle pulumi_vault.database pulumi_vault.pkisecret pulumi_vault.transit "
-    "pydantic yaml boto3 botocore.session hvac"
-).split()
+    *("pulumi", "pulumi.runtime", "pulumi_aws", "pulumi_vault"),
+    *(f"pulumi_aws.{name}" for name in ("cloudwatch", "ec2", "ecs", "iam", "kms", "rds", "s3", "scheduler", "sqs")),
+    *("pulumi_aws.secretsmanager", "pulumi_vault.approle", "pulumi_vault.database", "pulumi_vault.pkisecret"),
+    *("pulumi_vault.transit", "pydantic", "yaml", "boto3", "botocore.session", "hvac"),
+)
 #: Variables that decide what a plugin talks to and as whom: one pool of plugins for each combination.
 SEAM = ("AWS_", "VAULT_", "STRONGROOM_", "SSL_CERT_")
 LINE_LIMIT = 1 << 20

@@ -30,7 +30,7 @@ from local_cloud.engine.values import Properties
 from strongroom.errors import Refused, StrongroomError, UsageError
 
 
-class Stopped(Exception):  # noqa: N818 tells the program, not people, that the deployment is over
+class Stopped(Exception):
     """The deployment takes no more registrations."""
 
 

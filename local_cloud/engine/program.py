@@ -44,7 +44,7 @@ def run_child(job: dict[str, Any], result: int) -> int:
     try:
         _run(job)
         outcome: dict[str, Any] = {}
-    except BaseException as error:  # noqa: BLE001 the process ends here; whatever it was is reported
+    except BaseException as error:
         outcome = describe(error, Path(job["root"]))
     sys.stdout.flush()
     sys.stderr.flush()

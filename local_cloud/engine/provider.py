@@ -48,7 +48,7 @@ class Diff:
     detailed: Mapping[str, str] = field(default_factory=dict)
 
 
-class HalfMade(Exception):  # noqa: N818 not an error of ours: it carries what the provider made before it failed
+class HalfMade(Exception):
     """A resource exists but did not become ready; it must be recorded."""
 
     def __init__(self, id_: str, outputs: Properties, reasons: list[str]) -> None:

@@ -18,6 +18,8 @@ from local_cloud.engine.state import Resource
 from local_cloud.engine.values import Properties
 from strongroom.errors import Refused
 
+#: What a decision without a provider's opinion says.
+UNCHANGED = Diff(changes=False)
 _PART = re.compile(r"""([^.\[\]]+)|\["((?:[^"\\]|\\.)*)"\]|\[(\d+|\*)\]""")
 
 
@@ -36,7 +38,7 @@ class Decision:
     """An action, the property keys that led to it, and whether the old resource goes first."""
 
     action: Action
-    diff: Diff = Diff(changes=False)
+    diff: Diff = UNCHANGED
     delete_first: bool = False
 
 

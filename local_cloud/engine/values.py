@@ -103,7 +103,7 @@ def special(signature: str, rest: Properties) -> Any:
     if signature == SECRET:
         return secret(rest.get("value"))
     if signature == OUTPUT:
-        element = rest["value"] if "value" in rest else COMPUTED
+        element = rest.get("value", COMPUTED)
         return secret(element) if rest.get("secret") else element
     if signature == RESOURCE:
         return Reference(rest["urn"], rest.get("id"))
