@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import botocore.exceptions as boto
 import grpc
+from botocore.parsers import ResponseParserError
 
 from local_cloud.plugins import (
     aws_buckets,
@@ -79,6 +80,7 @@ _KINDS: tuple[tuple[tuple[str, ...], grpc.StatusCode], ...] = (
     (("Throttl", "LimitExceeded", "SlowDown"), grpc.StatusCode.RESOURCE_EXHAUSTED),
     (("Validation", "Malformed", "Invalid", "MissingParameter"), grpc.StatusCode.INVALID_ARGUMENT),
 )
+_NOT_THERE = "the local cloud failed inside, or does not know this operation"
 
 
 class AwsProvider(ProviderServicer):
@@ -132,7 +134,10 @@ class AwsProvider(ProviderServicer):
             error = problem.response["Error"]
             code, what = error["Code"], error.get("Message", "")
             kind = grpc.StatusCode.NOT_FOUND if code in _MISSING else _kind(code)
+            what = _NOT_THERE if "<html" in what else what
             return kind, f"{problem.operation_name}: {code}: {what}"
+        if isinstance(problem, ResponseParserError):
+            return grpc.StatusCode.UNKNOWN, _NOT_THERE
         if isinstance(problem, (boto.EndpointConnectionError, boto.ConnectionError, boto.HTTPClientError)):
             return grpc.StatusCode.UNAVAILABLE, f"the local cloud does not answer: {problem}"
         if isinstance(problem, (boto.NoCredentialsError, boto.ProfileNotFound, boto.CredentialRetrievalError)):

@@ -87,7 +87,10 @@ def _set_parameters(op: Operation) -> None:
 
 
 def _read_parameter_group(op: Operation) -> Properties:
-    group = op.client.describe_db_parameter_groups(DBParameterGroupName=op.id)["DBParameterGroups"][0]
+    groups = op.client.describe_db_parameter_groups(DBParameterGroupName=op.id)["DBParameterGroups"]
+    if not groups:
+        raise Gone(f"parameter group {op.id}")
+    group = groups[0]
     pages = op.client.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=op.id, Source="user")
     parameters = [item for page in pages for item in page["Parameters"] if item.get("ParameterValue") is not None]
     found = {

@@ -124,7 +124,12 @@ def _put_encryption(op: Operation) -> str:
 
 def _read_encryption(op: Operation) -> Properties:
     response = op.client.get_bucket_encryption(Bucket=op.id)["ServerSideEncryptionConfiguration"]
-    return _here(op, {"rules": _ENCRYPTION.from_api(response["Rules"])})
+    rules = _ENCRYPTION.from_api(response["Rules"])
+    for rule, known in zip(rules, op.get("rules") or [], strict=False):
+        # S3 chooses the blocked types where a program names none; moto does not tell them at all.
+        asked = known.get("blockedEncryptionTypes")
+        rule["blockedEncryptionTypes"] = rule.get("blockedEncryptionTypes", asked) if asked else []
+    return _here(op, {"rules": rules})
 
 
 _BLOCKS = {

