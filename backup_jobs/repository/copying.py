@@ -78,8 +78,8 @@ def copy_run(
 
     `slots_for` names the recipients whose slots the target holds; KeyFailure when the source lacks one of them.
     An object is taken as present when its size is right; with `check_present`, or when it is named in `suspects`, it
-    is read and, where it is damaged, healed. Idempotent. Missing or Corrupt names the object that the source itself lacks: then nothing later in the
-    order is written, so the target shows no commit it cannot serve.
+    is read and, where it is damaged, healed. Idempotent. Missing or Corrupt names the object that the source itself
+    lacks: then nothing later in the order is written, so the target shows no commit it cannot serve.
     """
     commits = [
         info for info in catalogue.runs(source, "", trust) if info.run == run and info.signature_state != "invalid"
