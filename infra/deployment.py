@@ -44,6 +44,13 @@ class Deployment:
             self._vault = vault.Provider("vault", skip_child_token=True)
         return self._vault
 
+    def key_arn(self, key: str) -> pulumi.Output[str]:
+        """The ARN of a workload key that an earlier layer made, found by its alias."""
+        found = aws.kms.get_alias_output(
+            name=names.alias(self.estate, key), opts=pulumi.InvokeOutputOptions(provider=self.aws("workload"))
+        )
+        return pulumi.Output.from_input(found.target_key_arn)
+
     def tags(self, data_class: str = "", owner: str = "") -> dict[str, str]:
         """Tags of a resource: environment, layer, and where they apply data class and owning duty."""
         tags = {"strongroom:env": self.estate.env, "strongroom:layer": self.layer}

@@ -1,6 +1,7 @@
 """SQL of the dynamic database roles: one login a duty, living as long as its lease.
 
-Grants name schemas and tables at the moment a credential is made; the tables are those of docs/formats/field.md.
+Grants name schemas and tables at the moment a credential is made; the tables are those of docs/formats/field.md
+and must exist by then. The owner of the schema (the instance's master user) makes and ends these roles.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _LOGIN = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' CONNECTION LIMIT "
-_KEY_TABLES = "strongroom.branch_keys, strongroom.subject_keys"
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,27 @@ def database_role_sql(duty: str) -> DatabaseRole:
 _APPLICATION = (
     'GRANT USAGE ON SCHEMA public, strongroom TO "{{name}}";',
     'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{{name}}";',
-    f'GRANT SELECT, INSERT, DELETE ON {_KEY_TABLES} TO "{{{{name}}}}";',
-    'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public, strongroom TO "{{name}}";',
+    'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{{name}}";',
+    'GRANT SELECT, INSERT, DELETE ON strongroom.branch_keys, strongroom.subject_keys TO "{{name}}";',
 )
-# sees wrapped branch keys only: root rotation needs no row of a patient
+# sees wrapped branch keys only: the rotation of a root needs no row of a patient
 _ROTATOR = (
     'GRANT USAGE ON SCHEMA strongroom TO "{{name}}";',
     'GRANT SELECT, UPDATE ON strongroom.branch_keys TO "{{name}}";',
 )
 _RE_ENCRYPTOR = (
     'GRANT USAGE ON SCHEMA strongroom TO "{{name}}";',
-    f'GRANT SELECT, INSERT, UPDATE ON {_KEY_TABLES} TO "{{{{name}}}}";',
-    'GRANT USAGE ON ALL SEQUENCES IN SCHEMA strongroom TO "{{name}}";',
+    'GRANT SELECT, INSERT, UPDATE ON strongroom.branch_keys, strongroom.subject_keys TO "{{name}}";',
+    'GRANT SELECT, INSERT, UPDATE ON strongroom.branch_fences TO "{{name}}";',
+    'GRANT EXECUTE ON FUNCTION strongroom.declare_branch_version, strongroom.validate_branch_version TO "{{name}}";',
 )
 _BACKUP_WRITER = ('GRANT pg_read_all_data TO "{{name}}";',)
-# an open session outlives VALID UNTIL, so it is ended first
 _REVOCATION = (
+    # from PostgreSQL 16 on the maker of a role is not yet its member, and only a member may end it
+    'GRANT "{{name}}" TO CURRENT_USER;',
+    'ALTER ROLE "{{name}}" NOLOGIN;',
+    # an open session outlives VALID UNTIL
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
     'DROP OWNED BY "{{name}}";',
-    'DROP ROLE IF EXISTS "{{name}}";',
+    'DROP ROLE "{{name}}";',
 )

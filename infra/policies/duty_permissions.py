@@ -186,6 +186,8 @@ def _backup_writer(estate: Estate, _account: str) -> Iterator[Statement]:
         written = _arns(buckets, *(f"{prefix}/*" for prefix in WRITTEN))
         yield allow("RepositoryAppend", ("s3:PutObject",), written, when=IF_ABSENT)
         yield from _retain(estate, "workload", WRITTEN)
+        # HeadObject is s3:GetObject to IAM; how long a pack stays locked has an action of its own
+        yield allow("PackLocksRead", ("s3:GetObjectRetention",), _arns(buckets, "packs/*"))
         control = _control(estate, "workload")
         yield allow("VerifiedRead", ("s3:GetObject",), _arns(control, "verified/*"))
         yield allow("CacheKeep", ("s3:GetObject", "s3:PutObject"), _arns(control, "cache/*"))

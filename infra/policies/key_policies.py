@@ -191,7 +191,9 @@ def _recipient(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
         when={"StringEquals": {"kms:EncryptionContext:repo": list(estate.repositories) or ["none"]}},
     )
     enrolling = [names.role_arn(estate, "workload", duty) for duty in ("application", "re-encryptor")]
-    yield allow("BranchKeysAreEnrolled", ("kms:Encrypt",), to=enrolling)
+    # slots and branch keys have contexts of their own: an application cannot forge a slot of a backup
+    branch_keys = {"StringEquals": {"kms:EncryptionContext:purpose": "branch-key"}}
+    yield allow("BranchKeysAreEnrolled", ("kms:Encrypt",), to=enrolling, when=branch_keys)
     yield allow("WrappersDescribe", DESCRIBE, to=[*writer, *enrolling])
     yield from _rotation(estate, spec)
     restorer = [names.role_arn(estate, spec.account, "restorer")]
@@ -199,7 +201,13 @@ def _recipient(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
 
 
 def _field_root(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
-    its_class = {"StringEquals": {"kms:EncryptionContext:class": spec.data_class}}
+    its_class = {
+        "StringEquals": {
+            "kms:EncryptionContext:purpose": "branch-key",
+            "kms:EncryptionContext:class": spec.data_class,
+        },
+        "Null": {"kms:EncryptionContext:tenant": "false"},
+    }
     for sid, duty in (("ApplicationOpensBranchKeys", "application"), ("ReEncryptorOpensBranchKeys", "re-encryptor")):
         role = [names.role_arn(estate, "workload", duty)]
         yield allow(sid, ("kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"), to=role, when=its_class)

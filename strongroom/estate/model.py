@@ -184,12 +184,16 @@ class JobSpec(_Declared):
 
 
 class Runtime(_Declared):
-    """The image that runs jobs (by digest where it matters); their logs lie under the storage key of `log_class`."""
+    """The image that runs jobs (by digest where it matters); their logs lie under the storage key of `log_class`.
+
+    `subnets` are private ones from which AWS's endpoints and the databases are reached.
+    """
 
     image: str = "strongroom:latest"
     cpu: int = 1024
     memory: int = 2048
     log_class: str = "clinical"
+    subnets: tuple[str, ...] = ()
 
 
 class Estate(_Declared):
