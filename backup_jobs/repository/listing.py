@@ -20,6 +20,8 @@ from strongroom.errors import Corrupt
 SEGMENT_SIZE = 512 << 10
 SEGMENT_MASK = 0x3FF
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotItem:
@@ -53,18 +55,18 @@ def item_line(item: Item, size: int, digest: str, refs: Sequence[Ref], parts: Se
         line["refs"] = [packs.encode(ref) for ref in refs]
     if parts:
         line["parts"] = [packs.encode(ref) for ref in parts]
-    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    return _encode(line).encode() + b"\n"
 
 
 def head_line(packs: PackTable) -> bytes:
     """The first line of a segment."""
-    return json.dumps({"packs": packs.to_json()}, separators=(",", ":")).encode() + b"\n"
+    return _encode({"packs": packs.to_json()}).encode() + b"\n"
 
 
 def refs_segment(refs: Iterable[Ref]) -> bytes:
     """A segment of references only: {"packs"}, then one line {"refs"}."""
     packs = PackTable()
-    line = json.dumps({"refs": [packs.encode(ref) for ref in refs]}, separators=(",", ":")).encode() + b"\n"
+    line = _encode({"refs": [packs.encode(ref) for ref in refs]}).encode() + b"\n"
     return head_line(packs) + line
 
 

@@ -79,11 +79,9 @@ class Pipeline:
     def stored(self) -> list[Blob]:
         """Blobs of the packs stored since the last call."""
         found: list[Blob] = []
-        while True:
-            try:
-                found += self._stored.get_nowait()
-            except queue.Empty:
-                return found
+        while not self._stored.empty():
+            found += self._stored.get()
+        return found
 
     def _put(self, message: Blob | threading.Barrier) -> None:
         self._raise()

@@ -6,7 +6,7 @@ names packs once, in a table of its own, and points into that table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from backup_jobs.repository.layout import BLOB_LIMIT, PACK_LIMIT
@@ -40,18 +40,21 @@ class PackTable:
         return [list(key) for key in self._numbers]
 
 
-def decode(packs: Sequence[Sequence[str]], refs: Iterable[Sequence[int]], name: str) -> tuple[Ref, ...]:
+def decode(packs: Sequence[Sequence[str]], refs: Sequence[Sequence[int]], name: str) -> tuple[Ref, ...]:
     """References as they are written in a listing; Corrupt names the object when one is out of range."""
+    found = []
     try:
-        rows = [tuple(int(value) for value in ref) for ref in refs]
-        if any(number < 0 for number, *_ in rows):
-            raise ValueError("negative pack number")
-        found = tuple(Ref(str(packs[n][0]), str(packs[n][1]), o, length, s, size) for n, o, length, s, size in rows)
-    except (IndexError, TypeError, ValueError):
+        for number, offset, length, start, size in refs:
+            if not (
+                0 <= number < len(packs)
+                and 0 <= offset <= PACK_LIMIT - length
+                and 0 <= start <= BLOB_LIMIT - size
+                and length >= 0
+                and size >= 0
+            ):
+                raise Corrupt(f"{name} holds a reference that lies outside of its pack or blob")
+            run, pack = packs[number]
+            found.append(Ref(run, pack, offset, length, start, size))
+    except (TypeError, ValueError):
         raise Corrupt(f"{name} holds a reference that cannot be read") from None
-    for ref in found:
-        if min(ref.offset, ref.length, ref.start, ref.size) < 0 or ref.offset + ref.length > PACK_LIMIT:
-            raise Corrupt(f"{name} holds a reference outside of a pack")
-        if ref.start + ref.size > BLOB_LIMIT:
-            raise Corrupt(f"{name} holds a reference outside of a blob")
-    return found
+    return tuple(found)

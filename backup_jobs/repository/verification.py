@@ -55,23 +55,25 @@ class PackBlobs:
     """Where the blobs of one scanned pack lie: 12 bytes a blob."""
 
     def __init__(self) -> None:
-        self._rows = array("I")
+        self._offsets, self._lengths, self._sizes = array("I"), array("I"), array("I")
 
     def add(self, offset: int, length: int, size: int) -> None:
         """Adds the next blob; offsets ascend."""
-        self._rows.extend((offset, length, size))
+        self._offsets.append(offset)
+        self._lengths.append(length)
+        self._sizes.append(size)
 
     def holds(self, ref: Ref) -> bool:
         """Whether a reference points at a whole frame and stays inside its blob."""
-        blobs = range(len(self._rows) // 3)
-        row = bisect_left(blobs, ref.offset, key=lambda n: self._rows[3 * n])
-        if row == len(blobs):
-            return False
-        offset, length, size = self._rows[3 * row : 3 * row + 3]
-        return (offset, length) == (ref.offset, ref.length) and ref.start + ref.size <= size
+        row = bisect_left(self._offsets, ref.offset)
+        return (
+            row < len(self._offsets)
+            and (self._offsets[row], self._lengths[row]) == (ref.offset, ref.length)
+            and ref.start + ref.size <= self._sizes[row]
+        )
 
     def __len__(self) -> int:
-        return len(self._rows) // 3
+        return len(self._offsets)
 
 
 #: Called with (offset, frame length, blob) of every blob of a pack; raises Corrupt.
