@@ -112,7 +112,7 @@ def test_distributions_look_like_a_clinic(portal: Portal) -> None:
 
 
 def test_record_numbers_carry_a_luhn_digit() -> None:
-    assert medical_record_number(17_893_729) == "MRN-178937294"  # the worked example of Luhn's algorithm
+    assert medical_record_number(1_789_372_997) == "MRN-17893729974"  # the worked example of Luhn's algorithm
     for number in (0, 10_000_123, 99_999_999):
         digits = [int(character) for character in medical_record_number(number)[4:]]
         doubled = (d if place % 2 == 0 else sum(divmod(d * 2, 10)) for place, d in enumerate(reversed(digits)))
