@@ -109,18 +109,22 @@ def _within_account(steps: dict[Layer, Step], *, mandatory: bool) -> Decision:
 
 
 def _across_accounts(steps: dict[Layer, Step]) -> Decision:
-    """Across accounts both sides must allow: the resource's policy or a grant, and the principal's own account."""
+    """Across accounts both sides must allow: the resource's policy, and the principal's own account.
+
+    A KMS grant is enough by itself (KMS developer guide, "Troubleshooting key access": "if a grant or IAM policy ...").
+    """
     resource, grant = steps[Layer.RESOURCE], steps[Layer.GRANT]
-    if resource.match is Match.NONE and grant.match is Match.NONE:
+    limit = _limit(steps)
+    if grant.match is Match.DIRECT or (grant.match is Match.ROLE and limit is None):
+        return _decision(True, "the grant names the principal", grant, steps)
+    if resource.match is Match.NONE:
         return _decision(False, "the resource's policy allows nothing to the other account", resource, steps)
     identity = steps[Layer.IDENTITY]
     if identity.outcome is not Outcome.ALLOW:
         return _decision(False, "no identity-based policy of the principal's account allows it", identity, steps)
-    limit = _limit(steps)
     if limit is not None:
         return _decision(False, f"no {limit.layer.value} allows it", limit, steps)
-    granting = resource if resource.match is not Match.NONE else grant
-    return _decision(True, "both accounts allow it", granting, steps)
+    return _decision(True, "both accounts allow it", resource, steps)
 
 
 def _by_resource_alone(steps: dict[Layer, Step]) -> Decision:

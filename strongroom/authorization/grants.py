@@ -57,6 +57,9 @@ class Grant:
         unknown = sorted((set(self.operations) - OPERATIONS) | (set(self.constraints) - _CONSTRAINTS))
         if unknown:
             raise UnknownElement(f"grant {self.id}: {unknown[0]} is not known", hint="see CreateGrant")
+        for kind in ("EncryptionContextEquals", "EncryptionContextSubset"):
+            if not isinstance(self.constraints.get(kind, {}), Mapping):
+                raise UnknownElement(f"grant {self.id}: {kind} is not a set of pairs", hint="see CreateGrant")
 
     def match(self, request: Request) -> Match:
         """How closely the grant covers the request: NONE, ROLE if it names the session's role, else DIRECT."""
@@ -69,6 +72,25 @@ class Grant:
             return Match.NONE
         return match if self._constraints_hold(request) else Match.NONE
 
+    def covers(self, child: Grant) -> bool:
+        """True if a principal whose CreateGrant comes from this grant may create `child`.
+
+        The child's operations are among these, and its constraints are at least as strict (KMS developer guide,
+        "Granting CreateGrant permission").
+        """
+        if not set(child.operations) <= set(self.operations):
+            return False
+        equals, subset = _pairs(self.constraints, "Equals"), _pairs(self.constraints, "Subset")
+        child_equals, child_subset = _pairs(child.constraints, "Equals"), _pairs(child.constraints, "Subset")
+        if equals is not None and child_equals != equals:
+            return False
+        if subset is not None:
+            required = child_equals if child_equals is not None else child_subset
+            if required is None or not subset.items() <= required.items():
+                return False
+        source = self.constraints.get("SourceArn")
+        return source is None or child.constraints.get("SourceArn") == source
+
     def _constraints_hold(self, request: Request) -> bool:
         source = self.constraints.get("SourceArn")
         if source is not None and request.facts.get("aws:sourcearn") != source:
@@ -76,11 +98,16 @@ class Grant:
         if request.action_key in _WITHOUT_CONTEXT:
             return True
         given = request.encryption_context
-        equals = self.constraints.get("EncryptionContextEquals")
-        if isinstance(equals, Mapping) and dict(equals) != dict(given):
+        equals, subset = _pairs(self.constraints, "Equals"), _pairs(self.constraints, "Subset")
+        if equals is not None and equals != given:
             return False
-        subset = self.constraints.get("EncryptionContextSubset")
-        return not isinstance(subset, Mapping) or all(given.get(key) == value for key, value in subset.items())
+        return subset is None or subset.items() <= given.items()
+
+
+def _pairs(constraints: Mapping[str, object], kind: str) -> Mapping[str, str] | None:
+    """The encryption context of a constraint of one kind, None if there is none."""
+    pairs = constraints.get(f"EncryptionContext{kind}")
+    return {str(key): str(value) for key, value in pairs.items()} if isinstance(pairs, Mapping) else None
 
 
 def _names(who: str, principal: Principal) -> Match:

@@ -6,7 +6,7 @@ actions taken with assumed roles".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -27,7 +27,7 @@ def evaluate_assume_role(
     context: Mapping[str, Value] | None = None,
     *,
     action: str = "sts:AssumeRole",
-    session_tags: Iterable[str] = (),
+    session_tags: Mapping[str, str] | None = None,
     source_identity: str = "",
 ) -> Decision:
     """The decision on a request to become a role.
@@ -41,13 +41,13 @@ def evaluate_assume_role(
     if principal.kind == "root":
         return Decision(False, "the root user cannot assume roles", Layer.RESOURCE, False, None, ())
     keys = dict(context or {})
-    tags = tuple(session_tags)
     actions = [action]
-    if tags:
-        keys.setdefault("aws:TagKeys", tags)
+    if session_tags:
+        keys["aws:TagKeys"] = tuple(session_tags)
+        keys |= {f"aws:RequestTag/{name}": value for name, value in session_tags.items()}
         actions.append("sts:TagSession")
     if source_identity:
-        keys.setdefault("sts:SourceIdentity", source_identity)
+        keys["sts:SourceIdentity"] = source_identity
         actions.append("sts:SetSourceIdentity")
     applied = replace(policies, resource=trust)
     decision = evaluate(Request(principal, action, role_arn, keys), applied)
