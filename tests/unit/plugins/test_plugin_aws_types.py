@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from local_cloud.plugins.aws import AwsProvider
-from local_cloud.plugins.wire import Asset, Secret
 
 pytestmark = pytest.mark.cloud
 
