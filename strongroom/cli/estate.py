@@ -29,6 +29,6 @@ def validate(env: Env = DEFAULT_ENV, file: File = None, json: Json = False) -> N
 @app.command()
 def schema() -> None:
     """Prints the JSON schema of estate files, for editors. Example: strongroom estate schema > estate.schema.json"""
-    from strongroom.estate.schema import json_schema
+    from strongroom.estate.schema import estate_schema
 
-    print_json(json_schema())
+    print_json(estate_schema())

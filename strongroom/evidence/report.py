@@ -107,8 +107,8 @@ def drill_rows(statements: Sequence[Any], objectives: dict[str, tuple[int, int]]
             *place,
             state=str(p.get("state")),
             finished=str(p.get("finished")),
-            rto=Bar(float(p.get("rto_seconds", 0)), rto, "s"),
-            rpo=Bar(float(p.get("rpo_seconds", 0)), rpo, "s"),
+            rto=Bar(float(p.get("rto_ms") or 0) / 1000, rto, "s"),
+            rpo=Bar(float(p.get("rpo_seconds") or 0), rpo, "s"),
         )
     return [newest[place] for place in sorted(newest)]
 

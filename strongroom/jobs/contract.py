@@ -126,8 +126,16 @@ class Context(Protocol):
     clock: Clock
     progress: Progress
     cancel: Event
-    evidence: EvidenceLog
-    options: Mapping[str, Any]
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The job's own settings, by name."""
+        ...
+
+    @property
+    def evidence(self) -> EvidenceLog:
+        """The evidence log of the job's duty."""
+        ...
 
     def evidence_of(self, duty: str) -> EvidenceLog:
         """The evidence log of another duty that acts in this run, signed by that duty's own key."""
