@@ -26,7 +26,7 @@ def end(layout: Layout, now: dt.datetime) -> str:
     it may run any more.
     """
     belongings = sorted(path for path in layout.home.iterdir() if path.name not in OUTLIVES_GENERATION)
-    if not layout.ready_file("gateway").exists():
+    if not layout.begun.exists():
         for path in belongings:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return ""

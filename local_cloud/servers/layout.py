@@ -82,6 +82,11 @@ class Layout:
         return self.cloud / "desired.json"
 
     @property
+    def begun(self) -> Path:
+        """Written when the gateway became ready: from then on the generation may hold something."""
+        return self.cloud / "generation.json"
+
+    @property
     def identities(self) -> Path:
         """The users that the simulated workload account begins with."""
         return self.cloud / "identities.json"

@@ -13,7 +13,7 @@ import time
 from local_cloud.servers import identities, ports
 from local_cloud.servers.certificates import Authority
 from local_cloud.servers.contract import Record, Running, wait_until_ready
-from local_cloud.servers.layout import Layout, private_folder, read_json
+from local_cloud.servers.layout import Layout, private_folder, read_json, write_private_json
 from local_cloud.servers.processes import ProcessIdentity, clean_environment, spawn, stop
 from strongroom.errors import StrongroomError, Transient
 
@@ -37,12 +37,13 @@ class SimulatedAws:
         """Writes new identities, starts the gateway and returns when both its ports take connections."""
         ready_file = self._layout.ready_file(self.name)
         ready_file.unlink(missing_ok=True)
-        identities.write(self._layout)
+        write_private_json(self._layout.identities, identities.users())
         folder = private_folder(self._layout.cloud / "gateway")
         issued = self._authority.issue("server", folder)
         log = self._layout.log(self.name)
-        arguments = ["--home", self._layout.home, "--cert", issued.certificate, "--key", issued.key]
-        arguments += ["--port", "0", "--kms-port", "0", "--identities", self._layout.identities]
+        arguments = ["--home", self._layout.home, "--certificate", issued.certificate, "--key", issued.key]
+        arguments += ["--ca", self._layout.ca_pem, "--port", "0", "--kms-port", "0"]
+        arguments += ["--identities", self._layout.identities, "--accounts", ",".join(identities.ACCOUNTS)]
         identity = spawn(
             [sys.executable, "-P", "-m", "local_cloud.servers.gateway", *arguments],
             log=log,
@@ -54,6 +55,7 @@ class SimulatedAws:
         except StrongroomError:
             stop(identity)
             raise
+        write_private_json(self._layout.begun, {"pid": identity.pid})
         return Running(identity, f"https://{ports.LOOPBACK}:{self._reach()['port']}")
 
     def kms_port(self) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from local_cloud.servers import generation, identities, layout, ports
 from local_cloud.servers.layout import Layout, private_folder, read_json, write_private, write_private_json
+from strongroom.estate.loader import load
 
 
 def test_private_files_ignore_the_umask(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def begin(home: Layout, mark: str) -> None:
     for folder in (home.cloud, home.vault, home.aws, home.home / "state"):
         private_folder(folder)
         write_private(folder / "mark", mark)
-    write_private_json(home.ready_file("gateway"), {"pid": 1})
+    write_private_json(home.begun, {"pid": 1})
 
 
 def test_generations_are_archived_whole_and_the_last_two_kept(tmp_path: Path) -> None:
@@ -85,21 +86,19 @@ def test_a_generation_that_never_became_ready_pushes_no_other_out(tmp_path: Path
     assert [path.name for path in home.archive.iterdir()] == [kept]
 
 
-def test_identities_are_one_a_duty_and_hold_each_only_its_roles(tmp_path: Path) -> None:
-    home = Layout(private_folder(tmp_path / "home"))
-    private_folder(home.cloud)
-    identities.write(home)
-    document = read_json(home.identities)
-    assert document is not None
-    users = {user["name"]: user for user in document["users"]}
+def test_identities_are_one_a_duty_and_each_may_take_its_roles_only() -> None:
+    users = {user["user"]: user for user in identities.users()}
     assert {"bootstrap-admin", "deployer", "runner.rotator", "runner.copier", "runner.notary"} <= set(users)
-    assert users["runner.rotator"]["may_assume"] == ["arn:aws:iam::*:role/strongroom/dev/rotator"]
-    assert len({user["access_key_id"] for user in users.values()}) == len(users)
-    credentials = (home.aws / "credentials").read_text()
-    assert all(f"[{user['profile']}]" in credentials for user in users.values())
-    assert users["deployer"]["secret_access_key"] in credentials
-    assert users["deployer"]["secret_access_key"] not in repr(identities.new_users())
-    assert all(path.stat().st_mode & 0o077 == 0 for path in home.home.rglob("*"))
+    assert users["runner.rotator"]["assume"] == ["arn:aws:iam::*:role/strongroom/dev/rotator"]
+    assert users["deployer"]["assume"] == ["arn:aws:iam::*:role/strongroom/dev/deployer.*"]
+    assert len({user["profile"] for user in users.values()}) == len(users)
+
+
+def test_identities_are_those_of_the_estate() -> None:
+    estate = load(Path(__file__).parents[3] / "stacks" / "estate.dev.yaml")
+    declared = {person.iam for person in estate.people.values() if person.iam}
+    assert {f"arn:aws:iam::{u['account']}:user{u['path']}{u['user']}" for u in identities.users()} == declared
+    assert {account.id for account in estate.accounts.values()} == set(identities.ACCOUNTS)
 
 
 def test_a_taken_port_is_not_free(unused_port: int) -> None:
