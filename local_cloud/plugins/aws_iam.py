@@ -57,9 +57,10 @@ def _read_role(op: Operation) -> Properties:
         "maxSessionDuration": role.get("MaxSessionDuration"),
         "assumeRolePolicy": _text(role["AssumeRolePolicyDocument"]),
         "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"),
-        "managedPolicyArns": _attached(op),
     }
-    return found | told(op, from_pairs(op.client.list_role_tags(RoleName=op.id).get("Tags")))
+    if op.get("managedPolicyArns") is not None:
+        found["managedPolicyArns"] = _attached(op)
+    return found | told(op, from_pairs(role.get("Tags")))
 
 
 def _update_role(op: Operation) -> None:
@@ -133,7 +134,7 @@ def _read_policy(op: Operation) -> Properties:
         "description": policy.get("Description", ""),
         "policy": _text(version["Document"]),
     }
-    return found | told(op, from_pairs(op.client.list_policy_tags(PolicyArn=op.id).get("Tags")))
+    return found | told(op, from_pairs(policy.get("Tags")))
 
 
 def _older_versions(op: Operation) -> list[str]:

@@ -221,7 +221,7 @@ def _read_instance(op: Operation) -> Properties:
         "enabledCloudwatchLogsExports": found_instance.get("EnabledCloudwatchLogsExports", []),
         "region": op.client.meta.region_name,
     }
-    return found | _tags(op, found["arn"])
+    return found | told(op, from_pairs(found_instance.get("TagList")))
 
 
 def _flattened(instance: Properties) -> Properties:
