@@ -229,7 +229,11 @@ class Repository:
 
     def latest(self, source: str) -> dict[str, Any]:
         """The newest commit of a source that can be believed."""
-        found = [commit for _, commit in self.commits(source) if isinstance(commit, dict)]
+        listed = list(self.commits(source))
+        found = [commit for _, commit in listed if isinstance(commit, dict)]
+        for name, failure in listed:
+            if isinstance(failure, Failure):
+                say(f"set aside, it may be newer: {name}: {failure}")
         if not found:
             sources = ", ".join(sorted({name.split("/")[1] for name in self.names("commits/*/*.dsse")})) or "none"
             raise Failure(f"no readable backup of {source!r} here; there are: {sources}", 2)

@@ -158,15 +158,16 @@ class Intake:
                 if first:
                     pending.places.append(self._find(pending.digest) or self._bundled(first, pending.digest))
                 return
-            pieces = blake3(b"strongroom/pieces/v1", key=self._keys.ids)
+            pieces, count = blake3(b"strongroom/pieces/v1", key=self._keys.ids), 0
             for chunk in chunks(first, stream, self._cdc, self._window):
                 piece_id = blake3(chunk, key=self._keys.ids).digest()
                 pieces.update(piece_id)
+                count += 1
                 pending.places.append(self._find(piece_id) or self._alone(chunk, piece_id, self._data))
                 pending.size += len(chunk)
                 if len(pending.places) >= 2 * INLINE_REFS:
                     self._shorten(pending)
-            pending.digest = pieces.digest()
+            pending.digest = pieces.digest() if count > 1 else piece_id
 
     def _find(self, piece_id: bytes) -> Place | None:
         return self._recent.get(piece_id) or self._reuse.find(piece_id)

@@ -19,7 +19,7 @@ from backup_jobs.repository.references import Ref
 from strongroom.storage.contract import Storage
 
 #: A pack is closed when it has reached this size.
-PACK_TARGET = 24 << 20
+PACK_TARGET = 16 << 20
 #: Pieces a pack may hold: bounds how many listing lines wait for a pack's name.
 PACK_PIECES = 1 << 15
 WORKERS = 2

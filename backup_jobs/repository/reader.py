@@ -58,23 +58,37 @@ class RepositoryReader:
         Missing when there is none, KeyFailure when no given key opens it, IntegrityFailure when it was changed.
         """
         check_format(self._storage, self._repo)
+        set_aside: tuple[str, ...] = ()
         if run == "latest":
-            candidates = [info for info in self.runs(source) if info.signature_state != "invalid"]
+            listed = self.runs(source)
+            candidates = [info for info in listed if info.signature_state != "invalid"]
+            set_aside = tuple(info.run for info in listed if info.signature_state == "invalid")
             if not candidates:
                 raise Missing(f"{self._storage.url} holds no committed backup of {source}")
             run = candidates[-1].run
         commit, refs = catalogue.read_refs(self._storage, source, run, self._trust)
         if commit.repo != self._repo or refs.repo != self._repo:
             raise Corrupt(f"{source}/{run} belongs to repository {commit.repo!r}, not {self._repo!r}")
-        return Snapshot(self._storage, self._repo, self._unwrappers, commit, refs)
+        return Snapshot(self._storage, self._repo, self._unwrappers, commit, refs, set_aside)
 
 
 class Snapshot:
-    """One opened snapshot. Run keys are unwrapped when first needed, and only those that it refers to."""
+    """One opened snapshot. Run keys are unwrapped when first needed, and only those that it refers to.
+
+    `set_aside` names runs of the source whose commit could not be believed when this one was chosen as the latest:
+    a restore says so, since one of them may be newer.
+    """
 
     def __init__(
-        self, storage: Storage, repo: str, unwrappers: Mapping[str, Unwrapper], commit: Commit, refs: Refs
+        self,
+        storage: Storage,
+        repo: str,
+        unwrappers: Mapping[str, Unwrapper],
+        commit: Commit,
+        refs: Refs,
+        set_aside: tuple[str, ...] = (),
     ) -> None:
+        self.set_aside = set_aside
         self._storage, self._repo, self._unwrappers = storage, repo, unwrappers
         self.commit, self.refs = commit, refs
         self._keys: dict[str, bytes] = {}
