@@ -25,7 +25,7 @@ from typing import Any
 
 #: What programs and plugins of this project import; modules that are not installed are skipped.
 PRELOAD = (
-    *("pulumi", "pulumi.runtime", "pulumi_aws", "pulumi_vault"),
+    *("pulumi", "pulumi.runtime", "pulumi_aws", "pulumi_policy", "pulumi_vault"),
     *(f"pulumi_aws.{name}" for name in ("cloudwatch", "ec2", "ecs", "iam", "kms", "rds", "s3", "scheduler", "sqs")),
     *("pulumi_aws.secretsmanager", "pulumi_vault.approle", "pulumi_vault.database", "pulumi_vault.pkisecret"),
     *("pulumi_vault.transit", "pydantic", "yaml", "boto3", "botocore.session", "hvac"),

@@ -103,6 +103,7 @@ class Deployment:
             if urns.is_provider(goal.type):
                 return self._register_provider(goal, old)
             if not goal.custom:
+                self._analyze(goal, goal.inputs)
                 return self._apply(goal, old, goal.inputs, steps.without_provider(goal, old), None)
             if not goal.provider:
                 goal.provider = self._provider_for(goal)

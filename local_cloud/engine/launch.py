@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import selectors
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +63,43 @@ class HostClient:
         if answer["exit"] and not report:
             report = json.dumps({"error": f"the program was ended by status {answer['exit']}", "type": ""}).encode()
         return Outcome(answer["exit"], json.loads(report or b"{}"))
+
+    @contextmanager
+    def serving(self, job: dict[str, Any], printed: Callable[[str, str], None]) -> Iterator[str]:
+        """A program that serves while the block lasts; yields the first line it prints.
+
+        Raises StrongroomError with its last words if it ends before it printed one.
+        """
+        readers, writers = zip(*(os.pipe() for _ in range(3)), strict=True)
+        first: queue.Queue[str | None] = queue.Queue()
+
+        def heard(stream: str, line: str) -> None:
+            if stream == "stdout" and not announced:
+                announced.append(line)
+                first.put(line)
+            else:
+                words.extend([line] if line.strip() else [])
+                printed(stream, line)
+
+        def listen() -> None:
+            _drain(readers, heard)
+            first.put(None)
+            for reader in readers:
+                os.close(reader)
+
+        announced: list[str] = []
+        words: list[str] = []
+        with self._connected() as connection:
+            socket.send_fds(connection, [json.dumps(job).encode() + b"\n"], list(writers))
+            for writer in writers:
+                os.close(writer)
+            listener = threading.Thread(target=listen, daemon=True)
+            listener.start()
+            line = first.get(timeout=START_SECONDS)
+            if line is None:
+                raise StrongroomError(f"{Path(job['pack']).name} ended at its start: {words[-1] if words else ''}")
+            yield line
+        listener.join()  # the server ends the program when the connection closes, and with it the pipes
 
     def pool_socket(self, environment: dict[str, str]) -> str:
         """The socket of the plugin pool for an environment."""

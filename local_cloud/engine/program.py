@@ -35,6 +35,28 @@ def request(settings: Any, monitor: str, environment: dict[str, str]) -> dict[st
     }
 
 
+def policy_environment(settings: Any) -> dict[str, str]:
+    """The environment of a policy pack: the caller's, and what Pulumi tells packs of the run."""
+    return dict(os.environ) | {
+        "PULUMI_PROJECT": settings.project,
+        "PULUMI_STACK": settings.stack,
+        "PULUMI_ORGANIZATION": settings.organization,
+        "PULUMI_DRY_RUN": "true" if settings.preview else "false",
+        "PULUMI_CONFIG": json.dumps(dict(settings.config)),
+    }
+
+
+def policy_request(settings: Any, pack: Path, engine: str, environment: dict[str, str]) -> dict[str, Any]:
+    """What the fork server must be told to run a policy pack."""
+    return {
+        "do": "program",
+        "pack": str(pack),
+        "engine": engine,
+        "root": str(settings.root),
+        "environment": environment,
+    }
+
+
 def run_child(job: dict[str, Any], result: int) -> int:
     """Runs the program in this process, which was forked for it, and returns its exit status.
 
@@ -42,7 +64,10 @@ def run_child(job: dict[str, Any], result: int) -> int:
     code, traceback, stopped}.
     """
     try:
-        _run(job)
+        if "pack" in job:
+            _run_pack(job)
+        else:
+            _run(job)
         outcome: dict[str, Any] = {}
     except BaseException as error:
         outcome = describe(error, Path(job["root"]))
@@ -86,6 +111,16 @@ def _run(job: dict[str, Any]) -> None:
     loop.run_until_complete(pulumi.runtime.run_in_stack(_program(runpy)))
 
 
+def _run_pack(job: dict[str, Any]) -> None:
+    """Does what `python -u -m pulumi.policy <engine> .` does in the pack's folder; serves until it is ended."""
+    import runpy
+
+    os.chdir(job["pack"])
+    sys.argv = ["pulumi.policy", job["engine"], "."]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    runpy.run_module("pulumi.policy", run_name="__main__")
+
+
 def _program(runpy: Any) -> Any:
     def main() -> None:
         runpy.run_path(".", run_name="__main__")
@@ -99,8 +134,9 @@ def describe(error: BaseException, root: Path) -> dict[str, Any]:
 
     mine = None
     for frame in traceback.extract_tb(error.__traceback__):
-        path = Path(frame.filename)
-        path = path if path.is_absolute() else Path.cwd() / path
+        path = Path.cwd() / frame.filename  # absolute names stay what they are
+        if frame.filename.startswith("<"):
+            continue
         if path.resolve().is_relative_to(root) and ".venv" not in path.parts and path.resolve() != Path(__file__):
             mine = (path.resolve().relative_to(root), frame.lineno, frame.line)
     file, line, code = mine or ("", 0, "")

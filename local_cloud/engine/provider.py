@@ -21,7 +21,13 @@ from local_cloud.engine import values
 from local_cloud.engine.values import Properties
 from strongroom.errors import Denied, Exists, Missing, StrongroomError, Transient, UsageError
 
-MESSAGE_LIMIT = [("grpc.max_receive_message_length", 400 << 20), ("grpc.max_send_message_length", 400 << 20)]
+#: Pulumi's own limit of a message; details of a half-made resource travel as metadata, in Go's limit of 16 MiB.
+MESSAGE_LIMIT = [
+    ("grpc.max_receive_message_length", 400 << 20),
+    ("grpc.max_send_message_length", 400 << 20),
+    ("grpc.max_metadata_size", 16 << 20),
+    ("grpc.absolute_max_metadata_size", 16 << 20),
+]
 
 _ERRORS: dict[grpc.StatusCode, type[StrongroomError]] = {
     grpc.StatusCode.PERMISSION_DENIED: Denied,
@@ -107,7 +113,7 @@ class Provider:
             urn=urn,
             id=id_,
         )
-        answer = self._call("Configure", request)
+        answer = self._call("Configure", request, urn)
         self._secrets, self._resources = answer.acceptSecrets, answer.acceptResources
         self.previews = answer.supportsPreview
         self.configured = True
@@ -222,7 +228,7 @@ class Provider:
     def invoke(self, token: str, arguments: Properties, preview: bool) -> pb.InvokeResponse:
         """The answer of a function, failures included."""
         request = pb.InvokeRequest(tok=token, args=self._encode(arguments), preview=preview)
-        return self._call("Invoke", request, token)
+        return self._call("Invoke", request)
 
     def call(self, request: pb.CallRequest) -> pb.CallResponse:
         """The answer of a method."""
@@ -248,7 +254,7 @@ class Provider:
         except grpc.RpcError as error:
             if (half := _half_made(error)) is not None:
                 raise half from error
-            raise _translate(error, subject or f"provider {self.package}") from error
+            raise _translate(error, subject) from error
 
     def cancel(self) -> None:
         """Asks the plugin to end what it does; without effect where it cannot."""
@@ -292,7 +298,7 @@ def _refuse_failures(urn: str, failures: Any) -> None:
 
 def _translate(error: grpc.RpcError, subject: str) -> StrongroomError:
     kind = _ERRORS.get(error.code(), StrongroomError)
-    return kind(f"{subject}: {error.details()}")
+    return kind(f"{subject}: {error.details()}" if subject else str(error.details()))
 
 
 def _half_made(error: grpc.RpcError) -> HalfMade | None:

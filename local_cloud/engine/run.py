@@ -20,6 +20,7 @@ from typing import Any
 
 from local_cloud.engine import program, values
 from local_cloud.engine import urn as urns
+from local_cloud.engine.analyzer import Analyzer, guarded
 from local_cloud.engine.checkpoint import Checkpoint, load, opened
 from local_cloud.engine.deployment import Deployment, Settings
 from local_cloud.engine.destruction import destroy_all
@@ -141,8 +142,12 @@ class Engine:
             stack.callback(deployment.registry.close)
             address = stack.enter_context(served(folder, recorder, deployment))
             verb = "preview" if settings.preview else "up"
+            guard = stack.enter_context(guarded(client, settings, address, recorder))
+            deployment.guard = guard
             stack.enter_context(step(progress, f"{verb} {settings.stack}", len(checkpoint.old) or None))
             _drive(client, settings, address, deployment)
+            if guard is not None and not deployment.failures:
+                _judge_stack(guard, deployment)
             if not deployment.failures:
                 deployment.finish()
             if not deployment.failures and not settings.preview:
@@ -201,6 +206,15 @@ def _drive(client: HostClient, settings: Settings, address: str, deployment: Dep
             deployment.stop(_program_error(outcome))
     if not deployment.wait_idle(DRAIN_SECONDS):
         deployment.stop(StrongroomError("steps did not end in time; the state lists them as pending operations"))
+
+
+def _judge_stack(guard: Analyzer, deployment: Deployment) -> None:
+    """Adds the violations of the whole stack, and those that a preview collected, to the failures."""
+    try:
+        guard.analyze_stack(deployment.states.values())
+    except StrongroomError as error:
+        deployment.failures.append(error)
+    deployment.failures.extend(guard.violations)
 
 
 def _program_error(outcome: Outcome) -> StrongroomError:
