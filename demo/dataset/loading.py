@@ -23,7 +23,8 @@ def install_schema(connection: Any) -> None:
 def load(connection: Any, portal: Portal, tenant: str, encrypt: Encrypt, progress: Progress | None = None) -> int:
     """Copies all rows into existing tables in the caller's transaction and returns how many.
 
-    Data keys of `portal.subjects(class)` are best made before, in one statement; else `encrypt` makes each by itself.
+    `encrypt` must not use this connection, which is busy copying: with `FieldCipher`, call `create_subject_keys` for
+    `portal.subjects(class)` of both classes before, so that it finds every data key in its cache.
     """
     shown = progress or Silent()
     tables = portal.tables()

@@ -25,6 +25,8 @@ SEALED: dict[str, dict[str, SealedField]] = {
     "lab_results": {"value": SealedField("lab-value", "clinical")},
     "psychotherapy_notes": {"note": SealedField("psy-note", "psychotherapy")},
 }
+#: field_id -> data class: which data key of the patient seals a field.
+CLASS_OF = {sealed.field_id: sealed.data_class for fields in SEALED.values() for sealed in fields.values()}
 
 
 @dataclass(frozen=True, slots=True)
