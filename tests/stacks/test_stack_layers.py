@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import recording
-from pulumi.runtime.rpc import _secret_sig as SECRET_SIGNATURE
-from pulumi.runtime.rpc import _special_sig_key as SPECIAL_SIGNATURE
+from pulumi.runtime import rpc
 from recording import MASTER_PASSWORD, run_stack
 
 from infra.program import ROOT, split_stack
@@ -191,7 +190,9 @@ def test_the_database_is_encrypted_private_and_speaks_tls_only(stacks):
 def test_dynamic_logins_are_made_for_each_duty_that_connects(stacks):
     connection = stacks["data"].one("SecretBackendConnection", "portal-credentials").inputs
     sealed = connection["postgresql"]
-    assert sealed[SPECIAL_SIGNATURE] == SECRET_SIGNATURE, "the master password must be a secret of the stack's state"
+    assert sealed[rpc._special_sig_key] == rpc._special_secret_sig, (
+        "the master password must be a secret of the stack's state"
+    )
     assert sealed["value"]["connectionUrl"].endswith("/portal?sslmode=verify-full")
     assert MASTER_PASSWORD not in sealed["value"]["connectionUrl"]
     roles = {r.name: r.inputs for r in stacks["data"].of("SecretBackendRole")}
