@@ -2,8 +2,7 @@
 
 The shares lie beside each other only because this is a laptop; the files are separate so that they can be handed to
 separate people, and so that an escrow source can seal each for its holder. The first root token is written once, for
-the layer that builds policies and AppRoles, and is revoked when that is done (`revoked` in no file says so: the token
-then simply stops working).
+the layer that builds policies and AppRoles; when that is done it is revoked, and its file opens nothing.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from pathlib import Path
 
 from local_cloud.servers import identities, ports
 from local_cloud.servers.certificates import Authority
@@ -41,7 +42,14 @@ class SimulatedAws:
         folder = private_folder(self._layout.cloud / "gateway")
         issued = self._authority.issue("server", folder)
         log = self._layout.log(self.name)
-        arguments = ["--home", self._layout.home, "--certificate", issued.certificate, "--key", issued.key]
+        arguments: list[str | Path] = [
+            "--home",
+            self._layout.home,
+            "--certificate",
+            issued.certificate,
+            "--key",
+            issued.key,
+        ]
         arguments += ["--ca", self._layout.ca_pem, "--port", "0", "--kms-port", "0"]
         arguments += ["--identities", self._layout.identities, "--accounts", ",".join(identities.ACCOUNTS)]
         identity = spawn(
