@@ -1,0 +1,91 @@
+"""Which operation an HTTP request asks for, and its parameters, by the service models of botocore.
+
+Routing and parsing are moto's own (`moto.core.routing`, `moto.core.parse`), so that the gateway and moto never
+understand the same bytes differently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from moto.core.model import OperationModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import NotFound
+
+from .call import Refuse
+
+#: The services whose operations the gateway understands; any other is refused.
+SERVICES = frozenset(
+    ("kms", "s3", "sts", "sqs", "secretsmanager", "iam", "rds", "ec2", "logs", "ecs", "scheduler", "sns", "dynamodb")
+    + ("cloudtrail",)
+)
+#: Operations a caller may make without credentials, by their Action parameter.
+UNSIGNED = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A request matched to an operation; parameters are parsed when the body is there."""
+
+    service: str
+    model: OperationModel
+    protocol: str
+    url_params: dict[str, Any]
+    request: Request
+
+    @property
+    def streams(self) -> bool:
+        """True where the body is an object's bytes, to be read piece by piece."""
+        return bool(self.model.has_streaming_input)
+
+
+def protocol_of(service: str) -> str:
+    """The wire protocol of a service, for an error before any operation is known."""
+    return str(get_service_model(service).protocol) if service in SERVICES else "json"
+
+
+def unsigned_service(query: str, body: bytes) -> str:
+    """The service of a request without credentials; S3 where nothing says otherwise (anonymous GET)."""
+    fields = parse_qs(query) or parse_qs(body[:8192].decode("latin-1"))
+    return UNSIGNED.get(fields.get("Action", [""])[0], "s3")
+
+
+def match(service: str, environ: dict[str, Any]) -> Wire:
+    """The operation that a request asks for. Raises Refuse for an unknown service or operation."""
+    if service not in SERVICES:
+        raise Refuse(
+            "UnknownService", f"this cloud has no rules for the service '{service}', so the call is refused", 403
+        )
+    if service == "s3" and environ["PATH_INFO"].startswith("/v20180820/"):
+        raise Refuse("NotImplemented", "this cloud has no rules for S3 Control, so the call is refused", 403)
+    request = Request(environ)
+    try:
+        model, url_params = get_service_router(service).match(request)
+    except (NotFound, NotImplementedError) as unknown:
+        raise Refuse("UnknownOperationException", f"{service} has no such operation", 404) from unknown
+    protocol = determine_request_protocol(model.service_model, request.content_type)
+    return Wire(service, model, protocol, url_params, request)
+
+
+def parse(wire: Wire, body: bytes) -> dict[str, Any]:
+    """The parameters by the operation's model. Raises Refuse when they cannot be read."""
+    try:
+        parsed = PROTOCOL_PARSERS[wire.protocol](wire.model).parse(
+            {
+                "method": wire.request.method,
+                "values": wire.request.values,
+                "headers": wire.request.headers,
+                "body": body,
+                "url_path": wire.request.path,
+                "url_params": wire.url_params,
+            }
+        )
+    except Exception as unreadable:  # the parsers raise whatever the malformed value makes them raise
+        code = "MalformedXML" if wire.service == "s3" else "SerializationException"
+        raise Refuse(code, f"the request's parameters cannot be read: {type(unreadable).__name__}") from unreadable
+    return dict(parsed or {})

@@ -1,0 +1,203 @@
+"""The gateway process: moto and the gateway behind cheroot with TLS, the main port and KMS on its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cheroot import wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from moto.backends import get_backend
+from moto.core.utils import get_service_model
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from . import protocol
+from .call import Rule
+from .clock import Clock
+from .cloud import Cloud, open_cloud
+from .cloudtrail import CloudTrail
+from .events import Trail
+from .iam import Iam
+from .kms import KeyAdministration
+from .kms_grants import Grants
+from .kms_use import KeyUse
+from .private_files import private_folder, write_private
+from .rds import Databases
+from .s3 import s3_rules
+from .secretsmanager import Secrets
+from .seeding import seed
+from .sqs import Queues
+from .sts import SecurityTokens
+from .wsgi import Gateway
+
+_log = logging.getLogger("gateway")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to serve. Ports 0 mean any free loopback port; `identities` is a JSON file (see `seeding`)."""
+
+    home: Path
+    certificate: Path
+    private_key: Path
+    port: int = 0
+    kms_port: int = 0
+    identities: Path | None = None
+    accounts: tuple[str, ...] = ()
+    ready: Path | None = None
+    threads: int = 16
+    clock: Clock | None = None
+    ca: Path | None = None  # written into the AWS configuration as ca_bundle
+
+    @property
+    def ready_file(self) -> Path:
+        """Where {port, kms_port, pid} is written when the gateway answers."""
+        return self.ready or self.home / "cloud" / "gateway.json"
+
+
+def all_rules(cloud: Cloud) -> list[Rule]:
+    """The rules of every service."""
+    use = KeyUse(cloud)
+    return [
+        *KeyAdministration(cloud).rules(),
+        *use.rules(),
+        *Grants(cloud).rules(),
+        *s3_rules(cloud, use),
+        *SecurityTokens(cloud).rules(),
+        *Iam(cloud).rules(),
+        *Queues(cloud, use).rules(),
+        *Secrets(cloud, use).rules(),
+        *Databases(cloud).rules(),
+        *CloudTrail(cloud).rules(),
+    ]
+
+
+def archive_old_state(home: Path, now: datetime) -> Path | None:
+    """Moves what an earlier process left aside, because moto remembers nothing of it; None where nothing was left.
+
+    Keys, objects and the trail of the earlier cloud are kept under home/cloud-archive/TIME, never deleted.
+    """
+    cloud = home / "cloud"
+    old = [cloud / name for name in ("kms", "s3", "events") if (cloud / name).exists()]
+    if not old:
+        return None
+    target = private_folder(private_folder(home / "cloud-archive") / now.strftime("%Y%m%dT%H%M%S.%fZ"))
+    for folder in old:
+        folder.rename(target / folder.name)
+    return target
+
+
+class Server:
+    """The two listeners of one gateway; `start` returns when both accept, `stop` when they are closed."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.archived = archive_old_state(config.home, datetime.now(UTC))
+        self.cloud = open_cloud(config.home, config.clock)
+        moto = DomainDispatcherApplication(create_backend_app)
+        rules, trail = all_rules(self.cloud), Trail(config.home)
+        self._apps = {"": Gateway(self.cloud, moto, rules, trail)}
+        self._apps["kms"] = Gateway(self.cloud, moto, rules, trail, only="kms")
+        self._moto = moto
+        self._listeners: dict[str, wsgi.Server] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._ports = {"": config.port, "kms": config.kms_port}
+
+    def _listen(self, name: str) -> None:
+        server = wsgi.Server(
+            ("127.0.0.1", self._ports[name]),
+            self._apps[name],
+            numthreads=self.config.threads if not name else max(4, self.config.threads // 2),
+            server_name="127.0.0.1",
+            request_queue_size=128,
+            timeout=60,
+        )
+        server.keep_alive_conn_limit = 256
+        server.ssl_adapter = BuiltinSSLAdapter(str(self.config.certificate), str(self.config.private_key))
+        server.prepare()
+        self._ports[name] = server.bind_addr[1]
+        thread = threading.Thread(target=server.serve, name=f"gateway-{name or 'main'}", daemon=True)
+        thread.start()
+        self._listeners[name], self._threads[name] = server, thread
+
+    @property
+    def port(self) -> int:
+        """The main port."""
+        return self._ports[""]
+
+    @property
+    def kms_port(self) -> int:
+        """The port of KMS."""
+        return self._ports["kms"]
+
+    def start(self) -> None:
+        """Listens, seeds identities, writes the ready file (0600)."""
+        with ThreadPoolExecutor(2) as pool:
+            warm = pool.submit(preload, self._moto)
+            self._listen("")
+            self._listen("kms")
+            seed(self.cloud, self.config.identities, self.config.accounts, self.config.ca)
+            warm.result()
+        ready: dict[str, Any] = {"port": self.port, "kms_port": self.kms_port, "pid": os.getpid()}
+        if self.archived is not None:
+            ready["archived"] = str(self.archived)
+        write_private(self.config.ready_file, json.dumps(ready).encode())
+
+    def stop_kms(self) -> None:
+        """KMS refuses connections; the rest goes on."""
+        if "kms" in self._listeners:
+            self.cloud.kms_up = False
+            self._listeners.pop("kms").stop()
+
+    def start_kms(self) -> None:
+        """KMS listens on its port again."""
+        if "kms" not in self._listeners:
+            self._listen("kms")
+            self.cloud.kms_up = True
+
+    def stop(self) -> None:
+        """Closes both ports and removes the ready file."""
+        self.config.ready_file.unlink(missing_ok=True)
+        for server in self._listeners.values():
+            server.stop()
+        self._listeners.clear()
+        self.cloud.objects.close()
+
+
+def preload(moto: DomainDispatcherApplication) -> None:
+    """Loads service models, routes and moto's backends, so that no first call pays for them; EC2 is the slowest."""
+    for service in sorted(protocol.SERVICES, key=lambda name: name != "ec2"):
+        get_service_model(service)
+        with moto.lock:
+            if service not in moto.app_instances and service not in ("kms", "sts"):
+                moto.app_instances[service] = create_backend_app(service)
+        if service == "ec2":
+            for account in ("210000000001",):
+                get_backend("ec2")[account]["us-east-1"]  # noqa: B018 - made by being looked up
+
+
+def serve(config: Config) -> None:
+    """Serves until SIGTERM or SIGINT. SIGUSR1 stops KMS, SIGUSR2 starts it again."""
+    server = Server(config)
+    ended = threading.Event()
+    actions: dict[int, Callable[[], None]] = {
+        signal.SIGTERM: ended.set,
+        signal.SIGINT: ended.set,
+        signal.SIGUSR1: lambda: threading.Thread(target=server.stop_kms).start(),
+        signal.SIGUSR2: lambda: threading.Thread(target=server.start_kms).start(),
+    }
+    for number, action in actions.items():
+        signal.signal(number, lambda _number, _frame, action=action: action())
+    server.start()
+    _log.info("listening on ports %s and %s (KMS)", server.port, server.kms_port)
+    ended.wait()
+    server.stop()
