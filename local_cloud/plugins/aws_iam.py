@@ -225,7 +225,7 @@ TYPES = (
         "iam",
         create=_put_inline,
         read=_read_inline,
-        update=lambda op: _put_inline(op) and None,
+        update=_put_inline,
         delete=_delete_inline,
         id="role:name",
         inputs={

@@ -1,14 +1,16 @@
-"""Functions of the `aws` provider that programs call: who and where am I, and policy documents."""
+"""Functions of the `aws` provider that programs call: who am I, what did earlier layers make, policy documents."""
 
 from __future__ import annotations
 
+import base64
 import json
 import zlib
 from collections.abc import Callable
 from typing import Any
 
 from local_cloud.plugins.aws_session import AwsSession
-from local_cloud.plugins.table import Invalid, Properties
+from local_cloud.plugins.table import Gone, Invalid, Properties
+from local_cloud.plugins.wire import Secret
 
 
 def _caller_identity(session: AwsSession, _: Properties) -> Properties:
@@ -29,6 +31,56 @@ def _region(session: AwsSession, args: Properties) -> Properties:
 
 def _partition(_: AwsSession, __: Properties) -> Properties:
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+
+
+def _alias(session: AwsSession, args: Properties) -> Properties:
+    region = args.get("region") or session.region
+    for page in session.client("kms", region).get_paginator("list_aliases").paginate():
+        for alias in page["Aliases"]:
+            if alias["AliasName"] == args["name"] and alias.get("TargetKeyId"):
+                arn, key = alias["AliasArn"], alias["TargetKeyId"]
+                target = {"targetKeyId": key, "targetKeyArn": f"{arn.rsplit(':', 1)[0]}:key/{key}"}
+                return {"name": args["name"], "arn": arn, "id": arn, "region": region, **target}
+    raise Gone(f"alias {args['name']} does not exist in {region}; deploy the layer that makes it first")
+
+
+def _public_key(session: AwsSession, args: Properties) -> Properties:
+    region = args.get("region") or session.region
+    key = session.client("kms", region).get_public_key(KeyId=args["keyId"])
+    der = base64.b64encode(key["PublicKey"]).decode()
+    lines = "\n".join(der[start : start + 64] for start in range(0, len(der), 64))
+    return {
+        "keyId": args["keyId"],
+        "id": key["KeyId"],
+        "arn": key["KeyId"],
+        "customerMasterKeySpec": key.get("KeySpec") or key.get("CustomerMasterKeySpec"),
+        "keyUsage": key.get("KeyUsage"),
+        "encryptionAlgorithms": key.get("EncryptionAlgorithms", []),
+        "signingAlgorithms": key.get("SigningAlgorithms", []),
+        "publicKey": der,
+        "publicKeyPem": f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n",
+        "region": region,
+    }
+
+
+def _secret_version(session: AwsSession, args: Properties) -> Properties:
+    region = args.get("region") or session.region
+    asked = {"SecretId": args["secretId"], "VersionId": args.get("versionId"), "VersionStage": args.get("versionStage")}
+    request = {name: value for name, value in asked.items() if value}
+    version = session.client("secretsmanager", region).get_secret_value(**request)
+    return {
+        "secretId": args["secretId"],
+        "id": f"{args['secretId']}|{version['VersionId']}",
+        "arn": version["ARN"],
+        "secretArn": version["ARN"],
+        "createdDate": version["CreatedDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "versionId": version["VersionId"],
+        "versionStage": args.get("versionStage") or "AWSCURRENT",
+        "versionStages": version.get("VersionStages", []),
+        "secretString": Secret(version.get("SecretString", "")),
+        "secretBinary": Secret(base64.b64encode(version.get("SecretBinary", b"")).decode()),
+        "region": region,
+    }
 
 
 _LISTS = {"actions": "Action", "notActions": "NotAction", "resources": "Resource", "notResources": "NotResource"}
@@ -77,5 +129,8 @@ FUNCTIONS: dict[str, Callable[[AwsSession, Properties], Properties]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getPartition:getPartition": _partition,
+    "aws:kms/getAlias:getAlias": _alias,
+    "aws:kms/getPublicKey:getPublicKey": _public_key,
+    "aws:secretsmanager/getSecretVersion:getSecretVersion": _secret_version,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
 }

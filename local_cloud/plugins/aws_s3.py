@@ -210,9 +210,7 @@ def _dated(rule: Properties) -> Properties:
 
 
 def _row(token: str, put, read, delete, inputs: dict[str, Prop], secrets: tuple[str, ...] = ()) -> ResourceType:
-    return ResourceType(
-        token, "s3", put, read, lambda op: put(op) and None, delete, "bucket", {**_BUCKET, **inputs}, secrets=secrets
-    )
+    return ResourceType(token, "s3", put, read, put, delete, "bucket", {**_BUCKET, **inputs}, secrets=secrets)
 
 
 TYPES = (

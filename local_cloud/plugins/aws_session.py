@@ -6,7 +6,6 @@ import os
 import threading
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials, DeferredRefreshableCredentials
@@ -101,8 +100,9 @@ class AwsSession:
             proxies={},  # a proxy would carry loopback calls off this machine
             s3={"addressing_style": "path"},
         )
-        return boto3.Session(botocore_session=session, region_name=region).client(
-            service, endpoint_url=endpoint, config=config, verify=self._verify
+        # not boto3.Session: a second one over the same botocore session registers its hooks twice, and S3 refuses
+        return session.create_client(
+            service, region_name=region, endpoint_url=endpoint, config=config, verify=self._verify
         )
 
     def _assumed(self, session: Any, roles: list[Properties]) -> Any:

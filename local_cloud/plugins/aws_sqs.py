@@ -98,7 +98,7 @@ TYPES = (
         "sqs",
         create=_put_policy,
         read=_read_policy,
-        update=lambda op: _put_policy(op) and None,
+        update=_put_policy,
         delete=lambda op: op.client.set_queue_attributes(QueueUrl=op.id, Attributes={"Policy": ""}),
         id="queueUrl",
         inputs={

@@ -25,7 +25,7 @@ from local_cloud.plugins import lifecycle
 from local_cloud.plugins.differences import compare, delete_first
 from local_cloud.plugins.lifecycle import PartlyMade
 from local_cloud.plugins.table import Gone, Invalid, Operation, Properties, ResourceType, TimedOut
-from local_cloud.plugins.wire import Unknown, decode, encode, has_unknown, reveal, secret_texts
+from local_cloud.plugins.wire import decode, encode, has_unknown, reveal, secret_texts
 
 Status = tuple[grpc.StatusCode, str]
 #: What Pulumi itself allows for one message.
@@ -252,13 +252,14 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         return Operation(row, self, name=_name(request), seconds=seconds, cancelled=self._cancelled, **known)
 
     def _status(self, method: str, request: Any, problem: Exception) -> Status:
-        cause = (problem.__cause__ or problem) if isinstance(problem, PartlyMade) else problem
+        cause = problem.cause if isinstance(problem, PartlyMade) else problem
         if isinstance(cause, (Invalid, Gone, TimedOut, ValueError)):
             code = {Gone: grpc.StatusCode.NOT_FOUND, TimedOut: grpc.StatusCode.DEADLINE_EXCEEDED}.get(type(cause))
             status = code or grpc.StatusCode.INVALID_ARGUMENT, str(cause)
         else:
             status = self.explain(cause) or (grpc.StatusCode.INTERNAL, _defect(cause))
         what = f"{_token(request)} {_name(request)}: " if getattr(request, "urn", "").count("::") >= 3 else ""
+        what = f"{request.tok}: " if method == "Invoke" else what
         message = f"{method} {what}{status[1]}"
         for text in sorted(_secrets(request), key=len, reverse=True):
             message = message.replace(text, "[secret]")
@@ -291,7 +292,7 @@ def _setting(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("[", "{"):
         parsed = json.loads(value)
         return reveal(decode(encode({"value": parsed}))["value"])
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, (str, Unknown)) else value
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 def serve(servicer: ProviderServicer, workers: int = 32) -> tuple[grpc.Server, int]:
@@ -306,12 +307,12 @@ def serve(servicer: ProviderServicer, workers: int = 32) -> tuple[grpc.Server, i
 
 def run(servicer: ProviderServicer) -> None:
     """The life of a plugin's process: prints its port, serves, ends on a signal or when the engine is gone."""
+    parent = os.getppid()  # before the port is known: from then on the engine may be killed at any instant
     server, port = serve(servicer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop(grace=1))
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    parent = os.getppid()
     while server.wait_for_termination(timeout=2):
         # Killed engines send no signal; a plugin that outlives its engine would hold credentials for ever.
         if os.getppid() != parent:

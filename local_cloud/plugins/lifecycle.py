@@ -13,12 +13,13 @@ Cancellation = threading.Event
 
 
 class PartlyMade(Exception):
-    """A resource exists, yet not as asked for; the engine must know of it. The cause is chained."""
+    """A resource exists, yet not as asked for; the engine must know of it."""
 
-    def __init__(self, id_: str, properties: Properties) -> None:
+    def __init__(self, id_: str, properties: Properties, cause: Exception) -> None:
         super().__init__(id_)
         self.id = id_
         self.properties = properties
+        self.cause = cause
 
 
 def check(
@@ -92,7 +93,7 @@ def create(operation: Operation, inputs: Properties) -> Properties:
             row.wait(operation)
         told = row.read(operation)
     except Exception as problem:
-        raise PartlyMade(operation.id, inputs) from problem
+        raise PartlyMade(operation.id, inputs, problem) from problem
     return _covered(row, _settled(row, told, reveal(inputs)), inputs)
 
 

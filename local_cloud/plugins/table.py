@@ -147,8 +147,8 @@ class ResourceType:
     service: str
     create: Callable[[Operation], str]
     read: Callable[[Operation], Properties]
-    update: Callable[[Operation], None] | None
-    delete: Callable[[Operation], None]
+    update: Callable[[Operation], object] | None
+    delete: Callable[[Operation], object]
     id: str
     inputs: Mapping[str, Prop]
     outputs: tuple[str, ...] = ()

@@ -61,7 +61,7 @@ TYPES = (
         "vault",
         create=_write,
         read=_read,
-        update=lambda op: _write(op) and None,
+        update=_write,
         delete=lambda op: op.client.delete(op.id),
         id=_CONNECTION,
         inputs={

@@ -174,7 +174,7 @@ TYPES = (
         "vault",
         create=_put_policy,
         read=_read_policy,
-        update=lambda op: _put_policy(op) and None,
+        update=_put_policy,
         delete=lambda op: op.client.delete(f"sys/policies/acl/{op.id}"),
         id="name",
         inputs={

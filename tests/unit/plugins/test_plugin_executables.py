@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -58,14 +59,21 @@ def test_a_plugin_prints_its_port_answers_and_stops(package: str, version: str, 
 
 def test_a_plugin_ends_when_its_engine_was_killed() -> None:
     command = FOLDER / "pulumi-resource-vault"
-    script = f"{command} 127.0.0.1:1 & wait"
-    engine = subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, env=ENVIRONMENT)
-    assert engine.stdout
-    port = int(engine.stdout.readline())
-    os.kill(engine.pid, signal.SIGKILL)
-    engine.wait()
-    engine.stdout.close()
-    _await(lambda: _closed(port), "the plugin outlived its engine")
+    script = f"{command} 127.0.0.1:1 & echo $! >&2; wait"
+    engine = subprocess.Popen(
+        ["/bin/sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    )
+    assert engine.stdout and engine.stderr
+    with engine.stdout, engine.stderr:
+        plugin = int(engine.stderr.readline())
+        try:
+            port = int(engine.stdout.readline())
+            os.kill(engine.pid, signal.SIGKILL)
+            engine.wait()
+            _await(lambda: _closed(port), "the plugin outlived its engine")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(plugin, signal.SIGKILL)
 
 
 def test_plugins_are_not_console_scripts() -> None:

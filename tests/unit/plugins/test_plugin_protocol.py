@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 from provider_engine import CheckFailed, Engine, Resource, served
 from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi.runtime.proto import status_pb2
@@ -130,6 +132,8 @@ def test_default_tags_reach_resources_and_their_change_is_seen(aws: Engine) -> N
 
 
 def test_a_resource_may_live_in_another_region(aws: Engine) -> None:
+    aws.create(BUCKET, "east", {})
+    assert aws.create(BUCKET, "west", {"region": "us-west-2"}).outputs["bucketRegion"] == "us-west-2"
     made = aws.create(QUEUE, "west", {"region": "us-west-2"})
     assert ":us-west-2:" in made.outputs["arn"]
     assert aws.read(made)
@@ -159,6 +163,28 @@ def test_a_policy_document_is_composed(aws: Engine) -> None:
     ]
     assert "bogus" in refusal(invoke, aws, "aws:iam/getPolicyDocument:getPolicyDocument", bogus=1)[1]
     assert "getBogus" in refusal(invoke, aws, "aws:index/getBogus:getBogus")[1]
+
+
+def test_what_an_earlier_layer_made_is_found(aws: Engine) -> None:
+    key = aws.create(KEY, "signing", {"customerMasterKeySpec": "ECC_NIST_P256", "keyUsage": "SIGN_VERIFY"})
+    aws.create("aws:kms/alias:Alias", "signing", {"name": "alias/signing", "targetKeyId": key.id})
+    found = invoke(aws, "aws:kms/getAlias:getAlias", name="alias/signing")
+    assert (found["targetKeyId"], found["targetKeyArn"]) == (key.id, key.outputs["arn"])
+    public = invoke(aws, "aws:kms/getPublicKey:getPublicKey", keyId=found["targetKeyArn"])
+    der = aws.servicer.service("kms").get_public_key(KeyId=key.id)["PublicKey"]
+    assert load_pem_public_key(public["publicKeyPem"].encode()) == load_der_public_key(der)
+    assert base64.b64decode(public["publicKey"]) == der
+    code, message = refusal(invoke, aws, "aws:kms/getAlias:getAlias", name="alias/absent")
+    assert code is grpc.StatusCode.NOT_FOUND and "getAlias" in message and "alias/absent" in message
+    aws.clean_up()
+
+
+def test_a_secret_that_is_looked_up_stays_secret(aws: Engine) -> None:
+    secret = aws.create("aws:secretsmanager/secret:Secret", "s", {"recoveryWindowInDays": 0})
+    aws.servicer.service("secretsmanager").put_secret_value(SecretId=secret.id, SecretString="hidden")
+    found = invoke(aws, "aws:secretsmanager/getSecretVersion:getSecretVersion", secretId=secret.id)
+    assert found["secretString"] == Secret("hidden") and found["arn"] == secret.id
+    aws.clean_up()
 
 
 # inputs
