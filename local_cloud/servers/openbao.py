@@ -115,7 +115,8 @@ class OpenBao:
         identity = spawn(
             [program(), "server", f"-config={configuration}"],
             log=log,
-            environment=clean_environment(HOME=str(self._folder)),
+            # its database engine verifies PostgreSQL's certificate like every other client
+            environment=clean_environment(HOME=str(self._folder), PGSSLROOTCERT=str(self._layout.ca_pem)),
         )
         record(identity)
         seal = Seal(self._layout, port)

@@ -157,6 +157,7 @@ def environment(home: Path) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "VAULT_ADDR": openbao["address"],
         "VAULT_CACERT": str(layout.ca_pem),
+        "PGSSLROOTCERT": str(layout.ca_pem),
         "STRONGROOM_PG_BIN": postgres["bin_dir"],
         "NO_PROXY": bypass,
         "no_proxy": bypass,

@@ -31,4 +31,4 @@ def schema() -> None:
     """Prints the JSON schema of estate files, for editors. Example: strongroom estate schema > estate.schema.json"""
     from strongroom.estate.schema import estate_schema
 
-    print_json(estate_schema())
+    typer.echo(estate_schema())

@@ -100,6 +100,7 @@ def _each(layers: Sequence[str], env: str, as_json: bool, *verbs: str) -> None:
     from local_cloud.engine.display import document, draw
     from local_cloud.engine.launch import host
     from local_cloud.engine.run import DeploymentFailed, Engine, UpResult
+    from strongroom.cli.laptop import deployer
     from strongroom.progress import Silent, terminal_progress
 
     use_laptop_cloud()
@@ -120,7 +121,8 @@ def _each(layers: Sequence[str], env: str, as_json: bool, *verbs: str) -> None:
                 for verb in verbs:
                     operation: Callable[..., UpResult] = getattr(engine, verb)
                     try:
-                        result = operation(root, layer, env, progress)
+                        with deployer(layer, env, home):
+                            result = operation(root, layer, env, progress)
                     except DeploymentFailed as failure:
                         show(f"{layer}.{env}", verb, failure.result)
                         raise

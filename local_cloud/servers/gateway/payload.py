@@ -19,6 +19,9 @@ SIGNED_CHUNKS_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 CHUNKED = frozenset((UNSIGNED_TRAILER, SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER))
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
+#: Bytes of an aws-chunked header line or trailer.
+LINE_LIMIT = 16384
+
 
 class ChunkSigner:
     """The chain of chunk signatures, beginning with the request's own."""
@@ -83,12 +86,16 @@ class Payload:
         return data
 
     def _line(self) -> bytes:
-        line = self._raw.readline(16384)
+        # not readline: cheroot's ChunkedRFile.readline leaves the line feed where it is and spins for ever
+        line = bytearray()
+        while not line.endswith(b"\r\n"):
+            byte = self._raw.read(1) if self._left is None or self._left > len(line) else b""
+            if not byte or len(line) == LINE_LIMIT:
+                raise Refuse("IncompleteBody", "the body ended inside an aws-chunked header")
+            line += byte
         if self._left is not None:
             self._left -= len(line)
-        if not line.endswith(b"\r\n"):
-            raise Refuse("IncompleteBody", "the body ended inside an aws-chunked header")
-        return line[:-2]
+        return bytes(line[:-2])
 
     def _read_plain(self, size: int) -> bytes:
         data = self._take(size)
