@@ -23,18 +23,29 @@ class Deployment:
         self._vault: vault.Provider | None = None
 
     def aws(self, account: str) -> aws.Provider:
-        """The provider of an account in its first Region, made on first use."""
+        """The provider of an account in its first Region, made on first use.
+
+        It assumes the deployer from the caller's own credentials, or in CI straight from the web identity token whose
+        file the setting strongroom:webIdentityTokenFile names.
+        """
         if account not in self._aws:
             declared = self.estate.accounts[account]  # type: ignore[index]
             if self.layer == "bootstrap":
                 role = names.bootstrap_role_arn(self.estate, account)
             else:
                 role = names.role_arn(self.estate, account, duties.deployer(self.layer))
+            session = f"strongroom-{self.layer}"
+            token = pulumi.Config("strongroom").get("webIdentityTokenFile")
+            web = aws.ProviderAssumeRoleWithWebIdentityArgs
+            assumed = aws.ProviderAssumeRoleArgs(role_arn=role, session_name=session)
             self._aws[account] = aws.Provider(
                 account,
                 region=declared.region,
                 allowed_account_ids=[declared.id],
-                assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=role, session_name=f"strongroom-{self.layer}")],
+                assume_roles=None if token else [assumed],
+                assume_role_with_web_identity=web(role_arn=role, session_name=session, web_identity_token_file=token)
+                if token
+                else None,
             )
         return self._aws[account]
 

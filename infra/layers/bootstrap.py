@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from infra.components.duty_role import DutyRole, DutyRoleArgs
 from infra.components.encrypted_bucket import EncryptedBucket, EncryptedBucketArgs
+from infra.components.private_bucket import PrivateBucket, PrivateBucketArgs
 from infra.deployment import Deployment
 from infra.layers.keymaking import make_key
 from infra.layers.manifest import key_fact, publish
@@ -20,6 +21,8 @@ def deploy(deployment: Deployment) -> None:
     estate = deployment.estate
     key = make_key(deployment, keyring.find(estate, "storage-manifest"))
     roles, made = _deployers(deployment)
+    # a state key names the deployer that seals with it, which must exist by then
+    sealing = {s.name: make_key(deployment, s, made) for s in keyring.of_layer(estate, "bootstrap") if s.duty}
     bucket = EncryptedBucket(
         "manifest",
         EncryptedBucketArgs(
@@ -36,7 +39,13 @@ def deploy(deployment: Deployment) -> None:
         _state_bucket(deployment, made)
     publish(
         deployment,
-        {"accounts": deployment.account_facts(roles), "keys": [key_fact(deployment, "storage-manifest", key.arn)]},
+        {
+            "accounts": deployment.account_facts(roles),
+            "keys": [
+                key_fact(deployment, name, arn)
+                for name, arn in {"storage-manifest": key.arn, **{n: k.arn for n, k in sealing.items()}}.items()
+            ],
+        },
         depends_on=[bucket],
     )
 
@@ -86,8 +95,6 @@ def _deployers(deployment: Deployment) -> tuple[dict[str, dict[str, str]], list[
 
 def _state_bucket(deployment: Deployment, made: list[pulumi.Resource]) -> None:
     """Pulumi's state: its secrets are sealed by each layer's own secrets key before they get here."""
-    from infra.components.private_bucket import PrivateBucket, PrivateBucketArgs
-
     PrivateBucket(
         "state",
         PrivateBucketArgs(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pulumi
+
 from infra.components.managed_key import ManagedKey, ManagedKeyArgs
 from infra.components.signing_key import SigningKey, SigningKeyArgs
 from infra.deployment import Deployment
@@ -11,8 +15,8 @@ from strongroom.estate import names
 from strongroom.estate.keyring import KeySpec
 
 
-def make_key(deployment: Deployment, spec: KeySpec) -> ManagedKey:
-    """A KMS key of the keyring in its account."""
+def make_key(deployment: Deployment, spec: KeySpec, after: Sequence[pulumi.Resource] = ()) -> ManagedKey:
+    """A KMS key of the keyring in its account; `after` are roles of this very layer that its policy names."""
     estate = deployment.estate
     return ManagedKey(
         spec.name,
@@ -25,7 +29,7 @@ def make_key(deployment: Deployment, spec: KeySpec) -> ManagedKey:
             spec=spec.kms_spec,
             protect=estate.protection.keys,
         ),
-        deployment.in_account(spec.account),
+        deployment.in_account(spec.account, depends_on=after),
     )
 
 

@@ -128,12 +128,17 @@ def state_bucket(estate: Estate) -> Document:
     bucket = names.state_bucket(estate)
     statements = [*_transport(bucket)]
     for layer in duties.DEPLOYERS:
-        owners = [*names.role_arns(estate, duties.deployer(layer)), names.bootstrap_role_arn(estate, "workload")]
-        statements.append(
-            deny(f"Only{layer.title()}Deployer", ("s3:GetObject", "s3:PutObject", *DESTROY),
-                 [names.bucket_arn(bucket, layer, "*")], everyone=True,
-                 when={"ArnNotEquals": {"aws:PrincipalArn": owners}})
-        )  # fmt: skip
+        prefix = [names.bucket_arn(bucket, layer, "*")]
+        deployers = names.role_arns(estate, duties.deployer(layer))
+        owners = [*deployers, names.bootstrap_role_arn(estate, "workload")]
+        others = {"ArnNotEquals": {"aws:PrincipalArn": owners}}
+        objects = ("s3:GetObject", "s3:PutObject")
+        statements.append(deny(f"Only{layer.title()}", (*objects, *DESTROY), prefix, everyone=True, when=others))
+        if far := [arn for arn in deployers if f"::{estate.accounts['workload'].id}:" not in arn]:
+            under = {"StringLike": {"s3:prefix": [f"{layer}/*"]}}
+            statements.append(allow(f"{layer.title()}FromAfar", (*objects, "s3:DeleteObject"), prefix, to=far))
+            listing = [names.bucket_arn(bucket)]
+            statements.append(allow(f"{layer.title()}Lists", ("s3:ListBucket",), listing, to=far, when=under))
     return document(statements)
 
 

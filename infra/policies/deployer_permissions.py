@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.policies.document import Document, Statement, allow, deny, document
+from infra.policies.document import Conditions, Document, Statement, allow, deny, document
 from infra.policies.duty_permissions import s3_copies
 from infra.policies.service_permissions import job_family
-from strongroom.estate import duties, names
+from strongroom.estate import duties, keyring, names
 from strongroom.estate.model import Estate
 
 BUCKET = (
@@ -36,7 +36,8 @@ USE = (
 def deployer_policy(estate: Estate, account: str, layer: str) -> Document:
     """What the deployer of a layer may do in an account."""
     layers = {"access": _access, "audit": _audit, "keys": _keys, "data": _data, "backup": _backup, "jobs": _jobs}
-    return document([*_own_manifest_part(estate, layer), *layers[layer](estate, account)])
+    own = (*_own_manifest_part(estate, layer), *_own_state(estate, account, layer))
+    return document([*own, *layers[layer](estate, account)])
 
 
 def boundary(estate: Estate) -> Document:
@@ -50,7 +51,7 @@ def boundary(estate: Estate) -> Document:
     return document(
         [
             allow("KitServices", [f"{service}:*" for service in kit]),
-            deny("NoUseOfKeys", USE, when={"StringNotEquals": {"kms:ViaService": services}}),
+            deny("NoUseOfKeys", USE, when={"StringNotEquals": {"kms:ViaService": services}, **_but_state(estate)}),
             deny("NoKeyLoss", ("kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:DeleteImportedKeyMaterial")),
             deny(
                 "NoLockout",
@@ -95,6 +96,27 @@ def _own_manifest_part(estate: Estate, layer: str) -> Iterator[Statement]:
             "ArnLike": {"kms:EncryptionContext:aws:s3:arn": [names.bucket_arn(bucket), part]},
         },
     )
+
+
+def _but_state(estate: Estate) -> Conditions:
+    """Lets the secrets of Pulumi's state be sealed; without an alias the test holds and the Deny fires."""
+    if not estate.bootstrap.state_bucket:
+        return {}
+    state = names.alias(estate, keyring.state_key("*"))
+    return {"ForAllValues:StringNotLike": {"kms:ResourceAliases": state}}
+
+
+def _own_state(estate: Estate, account: str, layer: str) -> Iterator[Statement]:
+    if not estate.bootstrap.state_bucket:
+        return
+    bucket = names.state_bucket(estate)
+    objects = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+    yield allow("OwnState", objects, [names.bucket_arn(bucket, layer, "*")])
+    under = {"StringLike": {"s3:prefix": [f"{layer}/*"]}}
+    yield allow("OwnStateList", ("s3:ListBucket",), [names.bucket_arn(bucket)], when=under)
+    if account != "workload":
+        seal = ("kms:Encrypt", "kms:Decrypt", "kms:DescribeKey")
+        yield allow("OwnStateSeal", seal, [names.keys_of_account(estate, "workload")])
 
 
 def _makes_keys(estate: Estate, account: str) -> Iterator[Statement]:

@@ -57,7 +57,7 @@ def key_policy(estate: Estate, spec: KeySpec) -> Document:
         raise ValueError(f"{spec.name} is a {spec.provider} key; it has no key policy")
     users = {
         "storage": _storage,
-        "state": _manifest,
+        "state": _state if spec.duty else _manifest,
         "recipient": _recipient,
         "field-root": _field_root,
         "id": _id,
@@ -173,6 +173,11 @@ def _manifest(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
         when={"StringEquals": via, "ArnLike": {"aws:PrincipalArn": deployers}},
     )
     yield allow("BootstrapWritesThroughS3", VIA_SERVICE, to=[policy_owner(estate, spec)], when={"StringEquals": via})
+
+
+def _state(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
+    users = names.role_arns(estate, spec.duty)
+    yield allow("OneDeployerSealsItsState", ("kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"), to=users)
 
 
 def _rotation(estate: Estate, spec: KeySpec) -> Iterator[Statement]:

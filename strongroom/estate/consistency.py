@@ -151,11 +151,6 @@ def _repositories(estate: Estate) -> Iterator[Problem]:
                 yield Problem(where, "an s3 copy needs account: workload or backup")
             if copy.backend == "local" and not copy.path:
                 yield Problem(where, "a local copy needs a path")
-            lock = copy.lock or repository.lock
-            kept = [estate.stores[s].objective for s in repository.sources if s in estate.stores]
-            shortest = min((o.retention.days for o in kept if o), default=0)
-            if estate.environment_kind == "production" and lock.days < shortest:
-                yield Problem(where, f"locked for {lock.days} days, but its sources are kept for {shortest}")
 
 
 def _jobs(estate: Estate) -> Iterator[Problem]:
@@ -168,6 +163,12 @@ def _jobs(estate: Estate) -> Iterator[Problem]:
 
 def _production(estate: Estate) -> Iterator[Problem]:
     for name, repository in estate.repositories.items():
+        objectives = [estate.stores[n].objective for n in repository.sources if n in estate.stores]
+        kept = min((o.retention.days for o in objectives if o), default=0)
+        if "extend-locks" not in estate.jobs and repository.lock.days < kept:
+            message = f"locked for {repository.lock.days} days, but its sources are kept for {kept}"
+            hint = "schedule extend-locks, or lock for as long"
+            yield Problem(("repositories", name, "lock", "days"), message, hint)
         if repository.lock.mode != "COMPLIANCE":
             yield Problem(("repositories", name, "lock", "mode"), "production locks are COMPLIANCE")
         for copy_name, copy in repository.copies.items():

@@ -60,7 +60,7 @@ def signing_key(duty: str) -> str:
 
 def keyring(estate: Estate) -> tuple[KeySpec, ...]:
     """Every key of the estate, in the order of the layers that make them."""
-    return (_MANIFEST, *_evidence(estate), *_classes(estate), *_recipients(estate))
+    return (_MANIFEST, *_state(estate), *_evidence(estate), *_classes(estate), *_recipients(estate))
 
 
 def of_layer(estate: Estate, layer: str) -> tuple[KeySpec, ...]:
@@ -79,6 +79,20 @@ def find(estate: Estate, name: str) -> KeySpec:
 def _days(estate: Estate, data_class: str) -> int:
     declared = estate.classes.get(data_class)
     return rotation_days(declared.cryptoperiod) if declared else 365
+
+
+def state_key(layer: str) -> str:
+    """The name of the key that seals the secrets in a layer's Pulumi state."""
+    return f"state-{layer}"
+
+
+def _state(estate: Estate) -> tuple[KeySpec, ...]:
+    if not estate.bootstrap.state_bucket:
+        return ()
+    return tuple(
+        KeySpec(state_key(layer), "", "state", "aws-kms", "bootstrap", "workload", 365, duty=duties.deployer(layer))
+        for layer in duties.DEPLOYERS
+    )
 
 
 def _evidence(estate: Estate) -> tuple[KeySpec, ...]:

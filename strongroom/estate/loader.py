@@ -87,7 +87,8 @@ def _key(where: _Where) -> str:
 
 def _first_mistake(error: ValidationError, lines: dict[_Where, int], file: str) -> EstateError:
     found = error.errors(include_url=False, include_input=False)
-    first = min(found, key=lambda e: _line(lines, e["loc"]))
+    # a misspelt key is both unknown and missing: the line where it is written says more
+    first = min(found, key=lambda e: (e["type"] == "missing", _line(lines, e["loc"])))
     where, message = first["loc"], first["msg"].removeprefix("Value error, ")
     if where and where[-1] == "[key]":
         where = where[:-1]
