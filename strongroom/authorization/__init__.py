@@ -11,6 +11,8 @@ from strongroom.authorization.decision import Decision, Layer, Outcome, Statemen
 from strongroom.authorization.documents import Document, Form, Named, parse
 from strongroom.authorization.evaluate import Policies, evaluate
 from strongroom.authorization.grants import Grant
+from strongroom.authorization.openbao import evaluate_vault
+from strongroom.authorization.openbao_policies import VaultPolicy
 from strongroom.authorization.request import Principal, Request
 from strongroom.authorization.trust import evaluate_assume_role
 from strongroom.errors import UnknownElement
@@ -18,11 +20,13 @@ from strongroom.errors import UnknownElement
 __all__ = [
     "evaluate",
     "evaluate_assume_role",
+    "evaluate_vault",
     "parse",
     "Request",
     "Principal",
     "Policies",
     "Named",
+    "VaultPolicy",
     "Grant",
     "Decision",
     "Step",

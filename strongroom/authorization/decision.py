@@ -19,6 +19,7 @@ class Layer(Enum):
     SESSION = "session policy"
     RESOURCE = "resource-based policy"
     GRANT = "grant"
+    ACL = "ACL policy"
 
 
 class Outcome(Enum):
