@@ -93,7 +93,17 @@ def create(operation: Operation, inputs: Properties) -> Properties:
             row.wait(operation)
         told = row.read(operation)
     except Exception as problem:
-        raise PartlyMade(operation.id, inputs, problem) from problem
+        raise PartlyMade(operation.id, _as_far_as_made(operation, inputs), problem) from problem
+    return _covered(row, _settled(row, told, reveal(inputs)), inputs)
+
+
+def _as_far_as_made(operation: Operation, inputs: Properties) -> Properties:
+    """What the service tells of a half-made resource, so that the next run finishes it; the inputs if it tells none."""
+    row = operation.resource
+    try:
+        told = row.read(operation)
+    except Exception:  # the failure that left it half made is the one to report
+        return inputs
     return _covered(row, _settled(row, told, reveal(inputs)), inputs)
 
 

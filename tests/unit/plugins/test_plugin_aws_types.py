@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -364,3 +365,20 @@ def test_whole_life(aws: Any, token: str) -> None:
     case = CASES[token](aws)
     aws.whole_life(token, **case)
     aws.clean_up()
+
+
+@pytest.mark.parametrize(
+    ("broken", "seen"),
+    [
+        ({"read": lambda row: lambda op: row.read(op) | {"delaySeconds": 7}}, "differs.*delaySeconds"),
+        ({"update": lambda row: lambda op: None}, "differs.*visibilityTimeoutSeconds"),
+        ({"delete": lambda row: lambda op: None}, "still there"),
+    ],
+    ids=["reads something else", "updates nothing", "deletes nothing"],
+)
+def test_the_harness_sees_a_broken_type(aws: Any, broken: dict[str, Any], seen: str) -> None:
+    row = AwsProvider.table["aws:sqs/queue:Queue"]
+    wrong = replace(row, **{name: make(row) for name, make in broken.items()})
+    aws.servicer.table = {**AwsProvider.table, row.token: wrong}
+    with pytest.raises(AssertionError, match=seen):
+        aws.whole_life(row.token, {}, change={"visibilityTimeoutSeconds": 60})
