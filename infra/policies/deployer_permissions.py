@@ -204,11 +204,12 @@ def _jobs(estate: Estate, _account: str) -> Iterator[Statement]:
         "logs:TagResource", "logs:UntagResource", "logs:ListTagsForResource",
     )  # fmt: skip
     yield allow("JobLogs", logs, [group, f"{group}:*"])
-    yield allow("Describe", ("logs:DescribeLogGroups", "ecs:DescribeTaskDefinition", "ecs:DeregisterTaskDefinition"))
+    seen = ("logs:DescribeLogGroups", "ecs:DescribeClusters", "ecs:DescribeTaskDefinition")
+    yield allow("Describe", (*seen, "ecs:DeregisterTaskDefinition"))
     ecs = f"arn:aws:ecs:{region}:{number}"
     yield allow(
         "JobCluster",
-        ("ecs:CreateCluster", "ecs:DeleteCluster", "ecs:UpdateCluster", "ecs:DescribeClusters", "ecs:TagResource"),
+        ("ecs:CreateCluster", "ecs:DeleteCluster", "ecs:UpdateCluster", "ecs:TagResource"),
         [f"{ecs}:cluster/{prefix}-jobs"],
     )
     tasks = ("ecs:RegisterTaskDefinition", "ecs:TagResource")
