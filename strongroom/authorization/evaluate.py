@@ -8,15 +8,15 @@ the rules and where AWS leaves them open.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from strongroom.authorization.decision import Decision, Layer, Outcome, StatementRef, Step
-from strongroom.authorization.documents import Form, Named, parse
+from strongroom.authorization.decision import Decision, Layer, Outcome, Step
+from strongroom.authorization.documents import Form, Named
 from strongroom.authorization.grants import Grant
+from strongroom.authorization.layers import Source, grants_verdict
 from strongroom.authorization.principals import Match
 from strongroom.authorization.request import Request
-from strongroom.authorization.statements import Statement
 
 #: No permission is needed for these (STS API reference), and a Deny on the first does not stop it.
 WITHOUT_PERMISSION: Final = frozenset({"sts:getcalleridentity"})
@@ -71,7 +71,23 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     if request.action_key in WITHOUT_PERMISSION and request.principal.kind != "anonymous":
         return Decision(True, "the action needs no permission", Layer.IDENTITY, False, None, ())
     form = resource_form(request)
-    steps = _steps(request, policies, form)
+    sources = _sources(request, policies, form)
+    steps = {source.layer: source.verdict(request) for source in sources}
+    steps[Layer.GRANT] = grants_verdict(request, policies.grants)
+    if request.principal.kind == "root":
+        steps[Layer.IDENTITY] = Step(Layer.IDENTITY, Outcome.ALLOW, note="the account's root user needs no policy")
+    decision = _decide(request, steps, mandatory=form in (Form.KEY, Form.TRUST))
+    if decision.allowed:
+        return decision
+    # a refusal is explained at the price of a second look, which an allowed request does not pay
+    for source in sources:
+        if steps[source.layer].outcome is Outcome.SILENT:
+            steps[source.layer] = replace(steps[source.layer], misses=source.near_misses(request))
+    return replace(decision, trace=tuple(steps.values()))
+
+
+def _decide(request: Request, steps: dict[Layer, Step], *, mandatory: bool) -> Decision:
+    """The decision that follows from the verdicts of all layers."""
     for step in steps.values():
         if step.outcome is Outcome.DENY:
             return _decision(False, f"{step.layer.value} denies explicitly", step, steps)
@@ -82,7 +98,7 @@ def evaluate(request: Request, policies: Policies) -> Decision:
         return _by_resource_alone(steps)
     if request.owner != request.principal.account:
         return _across_accounts(steps)
-    return _within_account(steps, mandatory=form in (Form.KEY, Form.TRUST))
+    return _within_account(steps, mandatory=mandatory)
 
 
 def _within_account(steps: dict[Layer, Step], *, mandatory: bool) -> Decision:
@@ -147,96 +163,27 @@ def _decision(allowed: bool, reason: str, step: Step, steps: dict[Layer, Step]) 
     return Decision(allowed, reason, step.layer, explicit, step.statement, tuple(steps.values()))
 
 
-def _steps(request: Request, policies: Policies, form: Form) -> dict[Layer, Step]:
-    """The verdict of every layer, in the order in which AWS describes them."""
+def _sources(request: Request, policies: Policies, form: Form) -> tuple[Source, ...]:
+    """The layers that hold policies, in the order in which AWS describes them."""
     principal = request.principal
-    owns_identity = principal.kind in ("user", "role-session", "federated-user")
-    restricted = principal.kind not in ("service", "anonymous", "federated") and not principal.service_linked
+    in_account = principal.kind not in ("service", "anonymous", "federated")
+    has_policies = in_account and principal.kind != "root"
+    linked = principal.service_linked
     bounded = policies.boundary is not None
-    steps = {
-        Layer.SCP: _levels(Layer.SCP, policies.scps if restricted else (), Form.SCP, request),
-        Layer.RCP: _levels(Layer.RCP, () if principal.service_linked else policies.rcps, Form.RCP, request),
-        Layer.ENDPOINT: _layer(Layer.ENDPOINT, _listed(policies.endpoint), Form.ENDPOINT, request, bounded=bounded),
-        Layer.RESOURCE: _layer(Layer.RESOURCE, _listed(policies.resource), form, request, bounded=bounded),
-        Layer.GRANT: _grants(request, policies.grants),
-    }
-    if owns_identity:
-        steps[Layer.IDENTITY] = _layer(Layer.IDENTITY, policies.identity, Form.IDENTITY, request)
-        steps[Layer.BOUNDARY] = _layer(Layer.BOUNDARY, _listed(policies.boundary), Form.BOUNDARY, request)
-        session = policies.session
-        if session is None and principal.kind == "federated-user":
-            # GetFederationToken without a session policy gives a session that may do nothing by itself
-            session = ()
-        steps[Layer.SESSION] = _layer(Layer.SESSION, session, Form.SESSION, request)
-    elif principal.kind == "root":
-        steps[Layer.IDENTITY] = Step(Layer.IDENTITY, Outcome.ALLOW, note="the account's root user needs no policy")
-    else:
-        steps[Layer.IDENTITY] = Step(Layer.IDENTITY, Outcome.ABSENT)
-    for layer in (Layer.BOUNDARY, Layer.SESSION):
-        steps.setdefault(layer, Step(layer, Outcome.ABSENT))
-    return steps
-
-
-def _listed(policy: Named | None) -> Sequence[Named] | None:
-    return None if policy is None else (policy,)
-
-
-def _layer(
-    layer: Layer, policies: Sequence[Named] | None, form: Form, request: Request, *, bounded: bool = False
-) -> Step:
-    """The verdict of policies that count together: any Deny, else the closest Allow, else silence."""
-    if policies is None:
-        return Step(layer, Outcome.ABSENT)
-    documents = [(policy.name, parse(policy, form)) for policy in policies]
-    for name, document in documents:
-        for statement in document.denies:
-            if statement.match(request, bounded=bounded):
-                return Step(layer, Outcome.DENY, _reference(name, statement))
-    best = Match.NONE
-    reference: StatementRef | None = None
-    for name, document in documents:
-        for statement in document.allows:
-            match = statement.match(request)
-            if match > best:
-                best, reference = match, _reference(name, statement)
-                if best is Match.DIRECT:
-                    return Step(layer, Outcome.ALLOW, reference, best)
-    if reference is not None:
-        return Step(layer, Outcome.ALLOW, reference, best)
-    misses = tuple(
-        f"{_reference(name, statement)} {statement.mismatch(request)}"
-        for name, document in documents
-        for statement in document.allows
-        if statement.actions.match(request.action_key)
+    session = policies.session
+    if session is None and principal.kind == "federated-user":
+        # GetFederationToken without a session policy gives a session that may do nothing by itself
+        session = ()
+    return (
+        Source(Layer.SCP, Form.SCP, policies.scps if in_account and not linked else None),
+        Source(Layer.RCP, Form.RCP, None if linked else policies.rcps),
+        Source(Layer.ENDPOINT, Form.ENDPOINT, _one(policies.endpoint), bounded),
+        Source(Layer.RESOURCE, form, _one(policies.resource), bounded),
+        Source(Layer.IDENTITY, Form.IDENTITY, (policies.identity,) if has_policies else None),
+        Source(Layer.BOUNDARY, Form.BOUNDARY, _one(policies.boundary) if has_policies else None),
+        Source(Layer.SESSION, Form.SESSION, None if session is None or not has_policies else (session,)),
     )
-    return Step(layer, Outcome.SILENT, misses=misses)
 
 
-def _levels(layer: Layer, levels: Sequence[Sequence[Named]], form: Form, request: Request) -> Step:
-    """The verdict of an organisation's policies: every level from the root to the account must allow."""
-    verdict = Step(layer, Outcome.ABSENT)
-    for level in levels:
-        step = _layer(layer, level, form, request)
-        if step.outcome is Outcome.DENY:
-            return step
-        if step.outcome is Outcome.SILENT or verdict.outcome is Outcome.ABSENT:
-            verdict = step
-    return verdict
-
-
-def _grants(request: Request, grants: Sequence[Grant]) -> Step:
-    if request.service != "kms":
-        return Step(Layer.GRANT, Outcome.ABSENT)
-    best = Match.NONE
-    reference: StatementRef | None = None
-    for grant in grants:
-        match = grant.match(request)
-        if match > best:
-            best, reference = match, StatementRef(f"grant {grant.id}", grant.name, 0)
-    if reference is None:
-        return Step(Layer.GRANT, Outcome.SILENT if grants else Outcome.ABSENT)
-    return Step(Layer.GRANT, Outcome.ALLOW, reference, best)
-
-
-def _reference(policy: str, statement: Statement) -> StatementRef:
-    return StatementRef(policy, statement.sid, statement.index)
+def _one(policy: Named | None) -> Sequence[Sequence[Named]] | None:
+    return None if policy is None else ((policy,),)
