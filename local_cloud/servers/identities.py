@@ -29,12 +29,15 @@ DUTIES = (
     "notary",
     "auditor",
 )
+#: duty -> the account its role is at home in
+HOMES = {duty: ACCOUNTS[{"copier": 1, "lock-keeper": 1, "notary": 2}.get(duty, 0)] for duty in DUTIES}
 
 
 def users() -> list[dict[str, Any]]:
     """`bootstrap-admin`, `deployer` and `runner.<duty>`, as the gateway reads them.
 
-    Each is {user, path, account, assume: [role ARN patterns], profile}; clients find the access key under the profile.
+    Each is {user, path, account, assume: [role ARN patterns], profile, region}, and for a duty `role`: its profile then
+    assumes that role with the user's key, which lies under `<profile>-runner`.
     """
     roles = f"arn:aws:iam::*:role/strongroom/{ENVIRONMENT}"
     wanted = [
@@ -50,6 +53,12 @@ def users() -> list[dict[str, Any]]:
             "assume": [pattern],
             "profile": f"strongroom-{ENVIRONMENT}-{duty}",
             "region": DEFAULT_REGION,
+            **({"role": _home_role(duty)} if duty in HOMES else {}),
         }
         for name, duty, pattern in wanted
     ]
+
+
+def _home_role(duty: str) -> str:
+    """The role that a duty's profile assumes: the one in its home account."""
+    return f"arn:aws:iam::{HOMES[duty]}:role/strongroom/{ENVIRONMENT}/{duty}"

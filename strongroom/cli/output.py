@@ -13,6 +13,8 @@ import typer
 Env = Annotated[str, typer.Option("--env", "-e", help="Environment: the estate file stacks/estate.<env>.yaml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")]
+#: Columns of a table that goes to a file or pipe.
+WIDTH = 200
 DEFAULT_ENV = os.environ.get("STRONGROOM_ENV", "dev")
 
 
@@ -32,7 +34,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
         table.add_row(*(str(cell) for cell in row))
         count += 1
     if count:
-        Console(highlight=False, soft_wrap=not os.isatty(1)).print(table)
+        Console(highlight=False, width=None if os.isatty(1) else WIDTH).print(table)
     else:
         typer.echo("nothing to show")
 

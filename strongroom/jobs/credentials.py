@@ -1,8 +1,9 @@
 """Credentials of one duty: a role session on AWS, an AppRole login on OpenBao.
 
-A job's process has one ambient identity (an ECS task role, an OIDC subject, or the profile
-`strongroom-<env>-<duty>`). If that identity is the duty's role it is used as it is; otherwise the role of the manifest
-is assumed, and refreshed before it expires. OpenBao credentials are a file `<duty>.json` of role_id and secret_id in
+A job's process has one ambient identity: the profile `strongroom-<env>-<duty>` where the AWS configuration has it
+(role_arn and source_profile, as usual), else an ECS task role or an OIDC subject. If that identity is the wanted role
+it is used as it is; otherwise, as for a duty's role in another account, the role is assumed with the profile's source
+identity and refreshed before it expires. OpenBao credentials are a file `<duty>.json` of role_id and secret_id in
 the folder named by STRONGROOM_VAULT_CREDENTIALS (default $STRONGROOM_HOME/vault).
 """
 
@@ -34,6 +35,19 @@ def ambient_session(env: str, duty: str, region: str) -> Any:
     return boto3.Session(botocore_session=_configured(core), region_name=region)
 
 
+def holder_session(env: str, duty: str, region: str) -> Any:
+    """The session that assumes a duty's roles: the source of its profile, else the ambient one."""
+    import boto3
+    import botocore.session
+
+    core = botocore.session.Session()
+    profile = core.full_config.get("profiles", {}).get(f"strongroom-{env}-{duty}", {})
+    source = profile.get("source_profile")
+    if not source:
+        return ambient_session(env, duty, region)
+    return boto3.Session(botocore_session=_configured(botocore.session.Session(profile=source)), region_name=region)
+
+
 def duty_session(env: str, duty: str, role_arn: str, region: str) -> Any:
     """A boto3 session as a duty's role; Denied when the role cannot be assumed, UsageError without credentials."""
     import boto3
@@ -43,9 +57,10 @@ def duty_session(env: str, duty: str, role_arn: str, region: str) -> Any:
     ambient = ambient_session(env, duty, region)
     if is_session_of(identity(ambient), role_arn):
         return ambient
+    holder = holder_session(env, duty, region)
     fetcher = AssumeRoleCredentialFetcher(
-        client_creator=ambient._session.create_client,
-        source_credentials=ambient.get_credentials(),
+        client_creator=holder._session.create_client,
+        source_credentials=holder.get_credentials(),
         role_arn=role_arn,
         extra_args={"RoleSessionName": duty, "DurationSeconds": 3600},
     )

@@ -12,6 +12,7 @@ from .access import Demand
 from .call import Call
 
 _FIELD = re.compile(r"\{(\w+)\}")
+_LIST = re.compile(r"\{(\w+)\[\]\}")
 
 
 def _table(text: str) -> dict[str, tuple[str, ...]]:
@@ -69,7 +70,7 @@ LOGS = _table("""
 ECS = _table("""
     cluster/{clusterName}: CreateCluster
     cluster/{cluster}: DeleteCluster UpdateCluster UpdateClusterSettings PutClusterCapacityProviders
-    cluster/*: DescribeClusters
+    cluster/{clusters[]}: DescribeClusters
     task-definition/{family}:*: RegisterTaskDefinition
     *: DeregisterTaskDefinition DescribeTaskDefinition DeleteTaskDefinitions ListTaskDefinitions ListClusters ListTasks
     *: ListTaskDefinitionFamilies ListServices ListAccountSettings PutAccountSettingDefault
@@ -178,6 +179,17 @@ def _fill(call: Call, template: str) -> str | None:
     return given or prefix + text
 
 
+def _fill_each(call: Call, template: str) -> list[str]:
+    """The ARNs of a template; `{names[]}` stands for every value of a list parameter."""
+    listed = _LIST.search(template)
+    if listed is None:
+        arn = _fill(call, template)
+        return [] if arn is None else [arn]
+    prefix = f"arn:aws:{call.service}:{call.region}:{call.account}:"
+    values = [str(value) for value in call.params.get(listed[1]) or ()]
+    return [v if v.startswith("arn:") else prefix + _LIST.sub(lambda _, v=v: v, template) for v in values]
+
+
 def _at(params: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         params = params.get(name) if isinstance(params, dict) else None
@@ -199,6 +211,6 @@ def demands(call: Call) -> list[Demand] | None:
         return None
     context = tag_context(call)
     # several templates name several resources of one call, of which the optional ones may be absent
-    arns = [arn for arn in (_fill(call, template) for template in templates) if arn is not None] or ["*"]
+    arns = [arn for template in templates for arn in _fill_each(call, template)] or ["*"]
     needed = [Demand(f"{call.service}:{call.operation}", arn, context) for arn in arns]
     return needed + pass_role_demands(call)

@@ -41,6 +41,14 @@ def seed(cloud: Cloud, identities: Path | None, accounts: tuple[str, ...], ca: P
         if ca is not None:
             section["ca_bundle"] = str(ca)
         settings[f"profile {profile}"] = section
+        if role := user.get("role"):
+            # the usual form of the AWS configuration: the duty's profile assumes its role with the user's key
+            source = f"{profile}-{user['user'].partition('.')[0]}"
+            credentials[source] = credentials[profile]
+            del credentials[profile]
+            settings[f"profile {source}"] = dict(section)
+            section |= {"role_arn": str(role), "source_profile": source, "role_session_name": str(user["user"])}
+            settings[f"profile {profile}"] = section
     boot = next((user for user in users if user["user"] == BOOTSTRAP_USER), None)
     if boot is not None:
         path = boot.get("path", "/")
