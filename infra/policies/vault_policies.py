@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TypedDict
 
+from strongroom.estate import duties
 from strongroom.estate.keyring import KeySpec, keyring
 from strongroom.estate.model import Estate, Vault
 
@@ -45,6 +46,41 @@ def vault_policy(estate: Estate, duty: str) -> str:
             paths[f"{estate.vault.database}/creds/{database_role(store, duty)}"] = {"capabilities": ["read"]}
     if duty == "backup-writer" and _backs_up_vault(estate):
         paths["sys/storage/raft/snapshot"] = {"capabilities": ["read"]}
+    return json.dumps({"path": paths}, sort_keys=True, separators=(",", ":"))
+
+
+def deployer_policy(estate: Estate) -> str:
+    """The policy under which the layers deploy: mounts, keys, logins and policies of the estate, and no use of a key.
+
+    Whoever writes policies can grant themselves what they say; so its token belongs to the pipeline, not to a person.
+    """
+    if estate.vault is None:
+        raise ValueError("the estate declares no vault")
+    manage = Rule(capabilities=["create", "read", "update", "delete"])
+    mounts = [estate.vault.transit, estate.vault.database, *(["pki"] if estate.vault.pki_common_name else [])]
+    paths: Paths = {
+        "auth/token/lookup-self": {"capabilities": ["read"]},
+        "auth/token/renew-self": {"capabilities": ["update"]},
+        "sys/mounts": {"capabilities": ["read"]},
+        "sys/auth": {"capabilities": ["read"]},
+        # the API of mounts of logins asks for sudo
+        "sys/auth/approle": {"capabilities": ["create", "read", "update", "delete", "sudo"]},
+        "sys/auth/approle/tune": {"capabilities": ["read", "update", "sudo"]},
+        f"{estate.vault.transit}/keys/*": manage,
+        f"{estate.vault.database}/config/*": manage,
+        f"{estate.vault.database}/roles/*": manage,
+    }
+    for mount in mounts:
+        paths |= {f"sys/mounts/{mount}": manage, f"sys/mounts/{mount}/tune": {"capabilities": ["read", "update"]}}
+    for duty in duties.VAULT:
+        paths |= {
+            f"sys/policies/acl/{duty}": manage,
+            f"auth/approle/role/{duty}": manage,
+            f"auth/approle/role/{duty}/role-id": {"capabilities": ["read"]},
+            f"auth/approle/role/{duty}/secret-id": {"capabilities": ["create", "update"]},
+        }
+    if estate.vault.pki_common_name:
+        paths["pki/*"] = manage
     return json.dumps({"path": paths}, sort_keys=True, separators=(",", ":"))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from strongroom.cli.output import project_root, use_laptop_cloud
 
 app = typer.Typer(
     help="The whole story on this machine: provision, encrypt, back up, rotate, attack, restore.",
@@ -25,6 +28,7 @@ def demo(
     """Runs the demo; exit code non-zero if any step was not verified. Example: SECRET_FILE=note.txt make demo"""
     if context.invoked_subcommand is not None:
         return
+    _find_demo()
     from demo.story import run
 
     raise typer.Exit(run(secret_file, keep=keep))
@@ -37,6 +41,8 @@ def break_(
     ],
 ) -> None:
     """Damages a copy or a row of the laptop's data, to see who notices. Example: strongroom demo break byte"""
+    use_laptop_cloud()
+    _find_demo()
     from demo.damage import break_byte, break_row
 
     from strongroom.errors import UsageError
@@ -45,3 +51,10 @@ def break_(
     if what not in actions:
         raise UsageError(f"{what!r} cannot be broken", hint="byte or row")
     typer.echo(actions[what]())
+
+
+def _find_demo() -> None:
+    """The folder `demo` is part of the project, not of the installed package."""
+    root = str(project_root())
+    if root not in sys.path:
+        sys.path.insert(0, root)
