@@ -59,8 +59,8 @@ def control(ctx: Context, duty: str, repository: Repository, copy: Copy) -> Stor
 
 
 def local_path(copy: Copy) -> Path:
-    """The folder of a local copy: file:///absolute, or a path relative to STRONGROOM_HOME."""
-    place = unquote(urlparse(copy.url).path) if copy.url.startswith("file://") else copy.url
+    """The folder of a local copy: a file: URL or a path; a relative one begins at STRONGROOM_HOME."""
+    place = unquote(urlparse(copy.url).path) if copy.url.startswith("file:") else copy.url
     return home() / place  # an absolute path stands for itself
 
 
