@@ -59,13 +59,15 @@ class Pipeline:
 
     def submit(self, blob: Blob) -> None:
         """Hands a blob to the workers; waits while they are behind."""
-        self._put(blob)
+        self._raise()
+        self._queue.put(blob)
 
     def flush(self) -> None:
         """Closes and stores every open pack."""
         barrier = threading.Barrier(len(self._threads) + 1)
         for _ in self._threads:
-            self._put(barrier)
+            # even after a failure: a worker that waits at the barrier must find all the others there
+            self._queue.put(barrier)
         barrier.wait()
         self._raise()
 
@@ -82,10 +84,6 @@ class Pipeline:
         while not self._stored.empty():
             found += self._stored.get()
         return found
-
-    def _put(self, message: Blob | threading.Barrier) -> None:
-        self._raise()
-        self._queue.put(message)
 
     def _raise(self) -> None:
         if self._failures:

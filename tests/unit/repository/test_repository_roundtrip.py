@@ -42,7 +42,7 @@ contents = st.one_of(
 )
 
 
-@settings(max_examples=200 if NIGHTLY else 25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200 if NIGHTLY else 15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(names, contents, max_size=12))
 def test_any_tree_comes_back(escrow_key: rsa.RSAPrivateKey, recipes: dict[str, Content]) -> None:
     tree = {path: recipe.bytes() for path, recipe in recipes.items()}
@@ -160,11 +160,11 @@ def test_many_segments_and_index_parts(kit: Kit, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(index, "PART_ENTRIES", 300)
     monkeypatch.setattr(cache, "PART_ENTRIES", 100)
     monkeypatch.setattr(intake, "SEGMENT_SIZE", 20_000)
-    tree = {f"{n:05}": str(n).encode() for n in range(3000)}
+    tree = {f"{n:05}": str(n).encode() for n in range(1500)}
     kit.backup("r1", [memory_item(p, d) for p, d in tree.items()])
     assert len(list(kit.storage.list("index/r1/"))) > 1
     assert kit.verify("r1").ok
-    tree["01500"] = b"changed"
+    tree["00700"] = b"changed"
     summary = kit.backup("r2", [memory_item(p, d, d.decode()) for p, d in tree.items()])
     assert summary.new_bytes < 200_000
     assert kit.content() == tree
@@ -234,6 +234,25 @@ def test_a_cancelled_backup_commits_nothing(kit: Kit) -> None:
     with pytest.raises(Partial):
         writer.backup("files", "folder", [memory_item("f", b"")], dict, cancel=cancel)
     assert kit.reader().runs() == []
+
+
+def test_a_failing_store_ends_the_run_and_its_threads(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from backup_jobs.repository import pipeline
+
+    def refuse(*_: object) -> None:
+        raise Denied("s3:PutObject was refused")
+
+    for target in (1, 1 << 30):  # while blobs are being submitted, and only at the flush
+        monkeypatch.setattr(pipeline, "PACK_TARGET", target)
+        monkeypatch.setattr(pipeline, "put_addressed", refuse)
+        writer = kit.writer(f"r{target}")
+        writer.begin()
+        before = threading.active_count()
+        with pytest.raises(Denied):
+            writer.backup("files", "folder", [memory_item("f", random.Random(1).randbytes(30_000_000))], dict)
+        assert threading.active_count() == before
 
 
 def test_digest_key_is_that_of_the_run(kit: Kit) -> None:
