@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components.private_bucket import PrivateBucket, PrivateBucketArgs
+from infra.components.retention import kept
 from strongroom.estate.model import Lock
 
 
@@ -48,7 +49,7 @@ class EncryptedBucket(pulumi.ComponentResource):
             blocked_encryption_types=["SSE-C"],
         )
         self.encryption = aws.s3.BucketServerSideEncryptionConfiguration(
-            name, bucket=inner.bucket, rules=[rule], opts=pulumi.ResourceOptions(parent=self)
+            name, bucket=inner.bucket, rules=[rule], opts=kept(self, args.protect)
         )
         self.arn, self.bucket = inner.arn, inner.bucket
         self.register_outputs({"arn": self.arn, "bucket": self.bucket})

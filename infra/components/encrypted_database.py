@@ -44,14 +44,14 @@ class EncryptedDatabase(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EncryptedDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("strongroom:rds:EncryptedDatabase", name, None, opts)
-        child, tags = pulumi.ResourceOptions(parent=self), dict(args.tags)
+        options, tags = kept(self, args.protect), dict(args.tags)
         subnets = aws.rds.SubnetGroup(
             name,
             name=args.identifier,
             description=f"private subnets of {args.identifier}",
             subnet_ids=list(args.subnet_ids),
             tags=tags,
-            opts=child,
+            opts=options,
         )
         major = args.instance.engine_version.partition(".")[0]
         settings = [
@@ -65,7 +65,7 @@ class EncryptedDatabase(pulumi.ComponentResource):
             description=f"TLS forced for {args.identifier}",
             parameters=settings,
             tags=tags,
-            opts=child,
+            opts=options,
         )
         instance = aws.rds.Instance(
             name,
@@ -99,7 +99,7 @@ class EncryptedDatabase(pulumi.ComponentResource):
             performance_insights_kms_key_id=args.key_arn,
             apply_immediately=True,
             tags=tags,
-            opts=kept(self, args.protect),
+            opts=options,
         )
         self.arn, self.endpoint = instance.arn, instance.endpoint
         self.master_secret_arn = instance.master_user_secrets.apply(lambda secrets: secrets[0]["secret_arn"])

@@ -33,7 +33,7 @@ class EncryptedQueue(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EncryptedQueueArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("strongroom:sqs:EncryptedQueue", name, None, opts)
-        options, child = kept(self, args.protect), pulumi.ResourceOptions(parent=self)
+        options = kept(self, args.protect)
         dead = aws.sqs.Queue(
             f"{name}-dead",
             name=f"{args.name}-dead",
@@ -53,7 +53,7 @@ class EncryptedQueue(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=options,
         )
-        aws.sqs.QueuePolicy(f"{name}-dead", queue_url=dead.url, policy=args.dead_letter_policy, opts=child)
-        aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=args.policy, opts=child)
+        aws.sqs.QueuePolicy(f"{name}-dead", queue_url=dead.url, policy=args.dead_letter_policy, opts=options)
+        aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=args.policy, opts=options)
         self.arn, self.url = queue.arn, queue.url
         self.register_outputs({"arn": self.arn, "url": self.url})

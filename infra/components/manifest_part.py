@@ -36,7 +36,8 @@ class ManifestPart(pulumi.ComponentResource):
             key=args.key,
             content=self.content,
             content_type="application/json",
-            opts=pulumi.ResourceOptions(parent=self),
+            # evidence names the versions of a part by hash: they outlive the stack, and nobody may delete them
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         self.register_outputs({"content": self.content})
         pulumi.export("manifest", self.content.apply(json.loads))

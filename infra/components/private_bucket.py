@@ -31,7 +31,8 @@ class PrivateBucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("strongroom:s3:PrivateBucket", name, None, opts)
-        options, child = kept(self, args.protect), pulumi.ResourceOptions(parent=self)
+        # what guards the data stays as long as the data: a bucket without its policy would be open to its account
+        options = kept(self, args.protect)
         bucket = aws.s3.Bucket(
             name,
             bucket=args.bucket,
@@ -47,11 +48,11 @@ class PrivateBucket(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=child,
+            opts=options,
         )
         if args.lock is None:
             versioning = aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled")
-            aws.s3.BucketVersioning(name, bucket=bucket.bucket, versioning_configuration=versioning, opts=child)
+            aws.s3.BucketVersioning(name, bucket=bucket.bucket, versioning_configuration=versioning, opts=options)
         else:  # object lock brings versioning with it
             retention = aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
                 mode=args.lock.mode, days=args.lock.days
@@ -61,7 +62,7 @@ class PrivateBucket(pulumi.ComponentResource):
                 name, bucket=bucket.bucket, object_lock_enabled="Enabled", rule=rule, opts=options
             )
         # two concurrent changes of one bucket's access are refused by S3
-        after = pulumi.ResourceOptions(parent=self, depends_on=[blocked])
+        after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[blocked]))
         aws.s3.BucketPolicy(name, bucket=bucket.bucket, policy=args.policy, opts=after)
         self.arn, self.bucket = bucket.arn, bucket.bucket
         self.register_outputs({"arn": self.arn, "bucket": self.bucket})
