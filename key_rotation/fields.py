@@ -40,7 +40,9 @@ def root_of(ctx: Context, data_class: str) -> Key:
 def _client(ctx: Context, duty: str, key: Key) -> Any:
     if key.provider == "transit":
         return ctx.vault(duty)
-    return ctx.session(duty, key.account, key.region).client("kms", region_name=key.region)
+    # a key of another account is used from the duty's own account, if both policies allow it
+    account = key.account if duty in ctx.manifest.accounts[key.account].roles else ctx.home_account(duty)
+    return ctx.session(duty, account).client("kms", region_name=key.region)
 
 
 def administrator(ctx: Context, key: Key) -> Administrator:

@@ -7,7 +7,7 @@ service reports it.
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from strongroom.errors import Denied, KeyFailure, Transient, UsageError
@@ -51,18 +51,24 @@ def _raise(error: Any, operation: str, key_ref: str) -> NoReturn:
     raise UsageError(f"{operation} on {key_ref} answered {code}: {message}") from None
 
 
-def describe(client: Any, key_ref: str) -> KeyState:
-    """State, creation and last rotation of a KMS key."""
+def describe(client: Any, key_ref: str, *, rotations: bool = False) -> KeyState:
+    """State of a KMS key by DescribeKey alone; with `rotations` its last rotation too.
+
+    ListKeyRotations does not work across accounts, so only those ask for it who administer the key.
+    """
     meta = call(client, "describe_key", key_ref, KeyId=key_ref)["KeyMetadata"]
-    rotations: list[dict[str, Any]] = []
-    if meta.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT":
-        rotations = call(client, "list_key_rotations", key_ref, KeyId=meta["KeyId"]).get("Rotations", [])
-    dates = sorted(r["RotationDate"].astimezone(UTC) for r in rotations if "RotationDate" in r)
-    version = str(meta.get("CurrentKeyMaterialId") or len(rotations) + 1)
+    dates = _rotation_dates(client, key_ref, meta) if rotations else []
+    version = str(meta.get("CurrentKeyMaterialId") or len(dates) + 1)
     created = meta["CreationDate"].astimezone(UTC)
-    return KeyState(
-        meta["Arn"], bool(meta["Enabled"]), meta["KeyState"], version, created, dates[-1] if dates else None
-    )
+    last = dates[-1] if dates else None
+    return KeyState(meta["Arn"], bool(meta["Enabled"]), meta["KeyState"], version, created, last)
+
+
+def _rotation_dates(client: Any, key_ref: str, meta: dict[str, Any]) -> list[datetime]:
+    if meta.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
+        return []
+    rows = call(client, "list_key_rotations", key_ref, KeyId=meta["KeyId"]).get("Rotations", [])
+    return sorted(row["RotationDate"].astimezone(UTC) for row in rows if "RotationDate" in row)
 
 
 class KmsWrapper:
@@ -136,7 +142,7 @@ class KmsAdministrator:
 
     def describe(self) -> KeyState:
         """The key's state."""
-        return describe(self._client, self.key_ref)
+        return describe(self._client, self.key_ref, rotations=True)
 
     def rotate(self) -> KeyState:
         """New key material on demand; a key allows 25 of these in its life."""
