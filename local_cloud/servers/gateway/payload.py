@@ -17,6 +17,7 @@ UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_CHUNKS_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 CHUNKED = frozenset((UNSIGNED_TRAILER, SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER))
+_BLOCK = 1 << 20
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
 #: Bytes of an aws-chunked header line or trailer.
@@ -59,6 +60,7 @@ class Payload:
         self._chunk_hash = hashlib.sha256()
         self._chunk_signature = ""
         self._done = False
+        self._buffer, self._position = b"", 0
         self.trailers: dict[str, str] = {}
 
     def read(self, size: int = -1) -> bytes:
@@ -71,31 +73,37 @@ class Payload:
 
     def drain(self) -> None:
         """Reads what is left on the connection and forgets it, so that the next request can be read."""
-        while self._left is None or self._left > 0:
-            if not self._take(1 << 20):
-                return
+        while self._fill():
+            pass
+
+    def _fill(self) -> bool:
+        """Reads on from the connection; False at the body's end."""
+        size = _BLOCK if self._left is None else min(_BLOCK, self._left)
+        self._buffer, self._position = self._raw.read(size) if size else b"", 0
+        if self._left is not None:
+            self._left = self._left - len(self._buffer) if self._buffer else 0
+        return bool(self._buffer)
 
     def _take(self, size: int) -> bytes:
-        if self._left is not None:
-            size = min(size, self._left)
-        data = self._raw.read(size) if size else b""
-        if self._left is not None:
-            self._left -= len(data)
-            if size and not data:
-                self._left = 0
-        return data
+        if self._position == len(self._buffer) and not self._fill():
+            return b""
+        start = self._position
+        self._position = min(start + size, len(self._buffer))
+        if start == 0 and self._position == len(self._buffer):
+            return self._buffer
+        return self._buffer[start : self._position]
 
     def _line(self) -> bytes:
-        # not readline: cheroot's ChunkedRFile.readline leaves the line feed where it is and spins for ever
-        line = bytearray()
-        while not line.endswith(b"\r\n"):
-            byte = self._raw.read(1) if self._left is None or self._left > len(line) else b""
-            if not byte or len(line) == LINE_LIMIT:
-                raise Refuse("IncompleteBody", "the body ended inside an aws-chunked header")
-            line += byte
-        if self._left is not None:
-            self._left -= len(line)
-        return bytes(line[:-2])
+        # not the connection's own readline: cheroot's ChunkedRFile.readline never returns from an empty line
+        line = b""
+        while len(line) <= 16384:
+            end = self._buffer.find(b"\n", self._position)
+            line += self._take((end + 1 if end >= 0 else len(self._buffer)) - self._position or 1)
+            if line.endswith(b"\r\n"):
+                return line[:-2]
+            if self._position == len(self._buffer) and not self._fill():
+                break
+        raise Refuse("IncompleteBody", "the body ended inside an aws-chunked header")
 
     def _read_plain(self, size: int) -> bytes:
         data = self._take(size)
@@ -145,7 +153,7 @@ class Payload:
 
     def _read_trailers(self) -> None:
         lines = []
-        while (self._left is None or self._left > 0) and (line := self._line()) != b"":
+        while line := self._line():
             name, _, value = line.decode("latin-1").partition(":")
             self.trailers[name.strip().lower()] = value.strip()
             lines.append((name.strip().lower(), value.strip()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -195,6 +196,7 @@ def serve(config: Config) -> None:
         signal.SIGUSR1: lambda: threading.Thread(target=server.stop_kms).start(),
         signal.SIGUSR2: lambda: threading.Thread(target=server.start_kms).start(),
     }
+    faulthandler.register(signal.SIGQUIT)  # every thread's stack into the log, where a gateway seems to hang
     for number, action in actions.items():
         signal.signal(number, lambda _number, _frame, action=action: action())
     server.start()
