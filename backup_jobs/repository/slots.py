@@ -106,12 +106,24 @@ def wrap_for(wrappers: Mapping[str, Wrapper], repo: str, run: str, run_key: byte
 
 
 def write(storage: Storage, slots: Iterable[Slot], retain_until: datetime | None) -> None:
-    """Writes slots and looks at each: a run whose key was not stored must not begin."""
+    """Writes slots and looks at them in the listing: a run whose key was not stored must not begin.
+
+    The writer may list slots but not read them, so their sizes are what it can compare.
+    """
+    written = {}
     for slot in slots:
         data = slot.to_bytes()
         storage.put(slot.name, data, if_absent=True, retain_until=retain_until)
-        if storage.head(slot.name).size != len(data):
-            raise KeyFailure(f"{slot.name} was not stored whole", hint="nothing was backed up; run again")
+        written[slot.name] = len(data)
+    there = {entry.name: entry.size for run in {slot_run(name) for name in written} for entry in slots_of(storage, run)}
+    for name, size in written.items():
+        if there.get(name) != size:
+            raise KeyFailure(f"{name} was not stored whole", hint="nothing was backed up; run again")
+
+
+def slot_run(name: str) -> str:
+    """The run in a slot's object name."""
+    return name.split("/")[1]
 
 
 def slots_of(storage: Storage, run: str) -> list[Entry]:
