@@ -7,7 +7,7 @@ files that were listed together lie in one bundle.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
@@ -26,20 +26,18 @@ AHEAD = 12
 
 
 class BlobReader:
-    """Decoded blobs by reference. Use as a context manager: it owns threads."""
+    """Decoded blobs by reference, for one consumer.
 
-    def __init__(self, storage: Storage, repo: str, key_of: Callable[[str], bytes]) -> None:
-        self._storage, self._repo, self._key_of = storage, repo, key_of
+    Its threads end by themselves when it is no longer referred to. It must not be closed by a generator's `with`: an
+    abandoned generator is closed by the collector in any thread, and waiting there for other threads is a deadlock.
+    """
+
+    def __init__(self, storage: Storage, repo: str, keys: Mapping[str, bytes]) -> None:
+        self._storage, self._repo, self._keys = storage, repo, keys
         self._ciphers: dict[tuple[str, str], PackCipher] = {}
         self._kept: OrderedDict[tuple[str, int], Future[bytes]] = OrderedDict()
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="blob")
-
-    def __enter__(self) -> BlobReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
 
     def request(self, ref: Ref) -> Future[bytes]:
         """The blob of `ref`, being read or already there."""
@@ -76,8 +74,14 @@ class BlobReader:
         except IntegrityFailure:
             # another stored version may hold the pack's true bytes; fetch_pack says what is wrong if none does
             whole = fetch_pack(self._storage, ref.pack)
-            cipher = PackCipher(self._repo, ref.run, self._key_of(ref.run), salt_of(whole[:HEADER], ref.pack))
+            cipher = PackCipher(self._repo, ref.run, self._key(ref), salt_of(whole[:HEADER], ref.pack))
             return cipher.open(ref.offset, memoryview(whole)[ref.offset : ref.offset + ref.length], ref.pack)
+
+    def _key(self, ref: Ref) -> bytes:
+        key = self._keys.get(ref.run)
+        if key is None:
+            raise Corrupt(f"a listing refers to run {ref.run}, which the snapshot's refs do not name")
+        return key
 
     def _cipher(self, ref: Ref) -> PackCipher:
         key = (ref.run, ref.pack)
@@ -85,7 +89,7 @@ class BlobReader:
             cipher = self._ciphers.get(key)
         if cipher is None:
             salt = salt_of(self._storage.get(pack_name(ref.pack), range=(0, HEADER)), ref.pack)
-            cipher = PackCipher(self._repo, ref.run, self._key_of(ref.run), salt)
+            cipher = PackCipher(self._repo, ref.run, self._key(ref), salt)
             with self._lock:
                 self._ciphers[key] = cipher
         return cipher

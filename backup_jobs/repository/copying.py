@@ -7,7 +7,7 @@ conditional on the damaged one, so that two copiers cannot undo each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,19 +88,22 @@ def copy_run(
         raise Missing(f"run {run} has no commit in {source.url}")
     _copy_format(source, target)
     task = _Task(source, target, retain_until, check_present, frozenset(suspects), cancel)
-    copied: list[str] = []
-    healed: list[str] = []
-    present = written = 0
+    names: dict[str, list[str]] = {"copied": [], "healed": [], "present": []}
+    written = 0
+    bar = progress or Silent()
+
+    def done(item: _Object, outcome: str, size: int) -> None:
+        nonlocal written
+        names[outcome].append(item.name)
+        written += size
+        bar.advance()
+
     for info in commits:
         plan = _plan(source, info.source, run, slots_for, trust)
-        with step(progress or Silent(), f"copy {info.source}/{run}", sum(map(len, plan))) as bar:
+        with step(bar, f"copy {info.source}/{run}", sum(map(len, plan))):
             for group in plan:
-                for item, outcome, size in _copy_all(task, group):
-                    (copied if outcome == "copied" else healed if outcome == "healed" else []).append(item.name)
-                    present += outcome == "present"
-                    written += size
-                    bar.advance()
-    return CopyResult(tuple(copied), tuple(healed), present, written)
+                _copy_all(task, group, done)
+    return CopyResult(tuple(names["copied"]), tuple(names["healed"]), len(names["present"]), written)
 
 
 def _plan(
@@ -127,12 +130,12 @@ def _plan(
     )
 
 
-def _copy_all(task: _Task, group: list[_Object]) -> Iterator[tuple[_Object, str, int]]:
+def _copy_all(task: _Task, group: list[_Object], done: Callable[[_Object, str, int], None]) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         futures = [pool.submit(_copy, task, item) for item in group]
         try:
             for item, future in zip(group, futures, strict=True):
-                yield item, *future.result()
+                done(item, *future.result())
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -187,9 +190,10 @@ def _copy_format(source: Storage, target: Storage) -> None:
     """The target becomes the same repository, or already is; UsageError when it is another one."""
     document = parse_json(source.get(FORMAT_OBJECT), FORMAT_OBJECT)
     try:
+        present = parse_json(target.get(FORMAT_OBJECT), FORMAT_OBJECT)
+    except Missing:
+        # a bucket has it from its deployment, and there the copier may not write it
         target.put(FORMAT_OBJECT, canonical_json(document), if_absent=True)
-    except Exists:
-        if parse_json(target.get(FORMAT_OBJECT), FORMAT_OBJECT).get("repo") != document.get("repo"):
-            raise UsageError(
-                f"{target.url} is another repository than {source.url}", hint="name an empty target"
-            ) from None
+        return
+    if present.get("repo") != document.get("repo"):
+        raise UsageError(f"{target.url} is another repository than {source.url}", hint="name an empty target")

@@ -202,22 +202,21 @@ def _check_files(
 ) -> tuple[int, int]:
     """(items, bytes) of a listing in which every file's digest follows from the ids of its pieces."""
     items = total = 0
-    with snapshot.blobs() as blobs:
-        for item in snapshot.items():
-            items += 1
-            if item.kind != "file":
-                continue
-            ids = []
-            size = 0
-            for ref in snapshot.refs_of(item, blobs):
-                piece_id = (own if ref.run == run else foreign[ref.run]).id_of(ref)
-                if piece_id is None:
-                    raise Corrupt(f"a file refers to {pack_name(ref.pack)} at offset {ref.offset}: no such piece there")
-                ids.append(piece_id)
-                size += ref.size
-            if size != item.size or _digest(ids, ids_key).hex() != item.digest:
-                raise Corrupt("a file's digest does not follow from the pieces it refers to")
-            total += size
+    for item in snapshot.items():
+        items += 1
+        if item.kind != "file":
+            continue
+        ids = []
+        size = 0
+        for ref in snapshot.refs_of(item):
+            piece_id = (own if ref.run == run else foreign[ref.run]).id_of(ref)
+            if piece_id is None:
+                raise Corrupt(f"a file refers to {pack_name(ref.pack)} at offset {ref.offset}: no such piece there")
+            ids.append(piece_id)
+            size += ref.size
+        if size != item.size or _digest(ids, ids_key).hex() != item.digest:
+            raise Corrupt("a file's digest does not follow from the pieces it refers to")
+        total += size
     return items, total
 
 

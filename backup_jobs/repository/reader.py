@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from backup_jobs.repository import catalogue, slots
@@ -18,6 +18,7 @@ from backup_jobs.repository.layout import check_format, snapshot_name
 from backup_jobs.repository.listing import SnapshotItem, parse_refs, parse_segment
 from backup_jobs.repository.objects import fetch
 from backup_jobs.repository.references import Ref
+from backup_jobs.repository.sealing import derive
 from backup_jobs.repository.snapshots import Refs, Root
 from backup_jobs.repository.statements import Commit
 from backup_jobs.repository.verification import VerifyReport, verify_snapshot
@@ -104,8 +105,6 @@ class Snapshot:
     @property
     def digest_key(self) -> bytes:
         """The key of the table digests in `facts`."""
-        from backup_jobs.repository.sealing import derive
-
         return derive(self.run_key(self.commit.run), "digest/v1")
 
     def run_key(self, run: str) -> bytes:
@@ -121,58 +120,48 @@ class Snapshot:
     def items(self) -> Iterator[SnapshotItem]:
         """Every item, in the order in which the source gave them."""
         name = snapshot_name(self.commit.source, self.commit.run)
-        with self._blobs() as blobs:
-            for segment in blobs.read(self.root.listing):
-                yield from parse_segment(segment, name)
+        for segment in self._blobs.read(self.root.listing):
+            yield from parse_segment(segment, name)
 
     def read(self, item: SnapshotItem) -> Iterator[bytes]:
         """The bytes of a file, in pieces; Corrupt or Missing names the pack."""
-        with self._blobs() as blobs:
-            yield from self._content(item, blobs)
+        if item.kind != "file":
+            raise UsageError(f"{item.kind} has no content to read")
+        total = 0
+        for piece in self._blobs.read(self.refs_of(item)):
+            total += len(piece)
+            yield piece
+        if total != item.size:
+            name = snapshot_name(self.commit.source, self.commit.run)
+            raise Corrupt(f"{name}: a file of {item.size} bytes gives {total}")
 
     def restored(self, progress: Progress | None = None) -> Iterator[RestoredItem]:
         """Every item for `Source.restore`; read each before taking the next: what follows is fetched ahead."""
         bar = progress or Silent()
-        with self._blobs() as blobs:
-            for item in _ahead(self.items(), blobs):
-                read = partial(self._content, item, blobs)
-                yield RestoredItem(
-                    item.path, item.size, item.mtime_ns, item.mode, item.kind, item.target, item.metadata, read
-                )
-                bar.advance()
+        for item in _ahead(self.items(), self._blobs):
+            read = partial(self.read, item)
+            yield RestoredItem(
+                item.path, item.size, item.mtime_ns, item.mode, item.kind, item.target, item.metadata, read
+            )
+            bar.advance()
 
     def verify(self, progress: Progress | None = None) -> VerifyReport:
         """Reads back every pack the snapshot refers to and names each that is bad or missing."""
         return verify_snapshot(self._storage, self._repo, self, progress or Silent())
 
-    def refs_of(self, item: SnapshotItem, blobs: BlobReader) -> Iterator[Ref]:
+    def refs_of(self, item: SnapshotItem) -> Iterator[Ref]:
         """The references of a file, those in parts included."""
         yield from item.refs
         name = snapshot_name(self.commit.source, self.commit.run)
-        for segment in blobs.read(item.parts):
+        for segment in self._blobs.read(item.parts):
             yield from parse_refs(segment, name)
 
-    def blobs(self) -> BlobReader:
-        """A reader of this snapshot's blobs, to be used as a context manager."""
-        return self._blobs()
-
+    @cached_property
     def _blobs(self) -> BlobReader:
         # one key per run is unwrapped here, so that worker threads never call a key service
         for run in self.refs.runs:
             self.run_key(run)
-        return BlobReader(self._storage, self._repo, self.run_key)
-
-    def _content(self, item: SnapshotItem, blobs: BlobReader) -> Iterator[bytes]:
-        if item.kind != "file":
-            raise UsageError(f"{item.kind} has no content to read")
-        total = 0
-        for piece in blobs.read(self.refs_of(item, blobs)):
-            total += len(piece)
-            yield piece
-        if total != item.size:
-            raise Corrupt(
-                f"{snapshot_name(self.commit.source, self.commit.run)}: a file of {item.size} bytes gives {total}"
-            )
+        return BlobReader(self._storage, self._repo, self._keys)
 
 
 def _ahead(items: Iterable[SnapshotItem], blobs: BlobReader) -> Iterator[SnapshotItem]:

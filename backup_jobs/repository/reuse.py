@@ -84,7 +84,7 @@ class Reusable:
 
     def _lock_lasts(self, pack: str) -> bool:
         try:
-            until = self._storage.head(pack_name(pack)).retain_until
+            until = self._storage.retained_until(pack_name(pack))
         except Missing:
             return False
         return until is not None and until >= self._now() + self._margin

@@ -130,14 +130,13 @@ def verify_snapshot(storage: Storage, repo: str, snapshot: Snapshot, progress: P
 def _check_listing(snapshot: Snapshot, holds: Callable[[Ref], bool]) -> tuple[int, int]:
     """(items, bytes) of a listing whose references all hold; Corrupt says that one does not."""
     items = total = 0
-    with snapshot.blobs() as blobs:
-        for item in snapshot.items():
-            size = 0
-            for ref in snapshot.refs_of(item, blobs):
-                if not holds(ref):
-                    raise Corrupt(f"a file refers to {pack_name(ref.pack)} at offset {ref.offset}: no such piece there")
-                size += ref.size
-            if item.kind == "file" and size != item.size:
-                raise Corrupt(f"a file of {item.size} bytes refers to {size}")
-            items, total = items + 1, total + size
+    for item in snapshot.items():
+        size = 0
+        for ref in snapshot.refs_of(item):
+            if not holds(ref):
+                raise Corrupt(f"a file refers to {pack_name(ref.pack)} at offset {ref.offset}: no such piece there")
+            size += ref.size
+        if item.kind == "file" and size != item.size:
+            raise Corrupt(f"a file of {item.size} bytes refers to {size}")
+        items, total = items + 1, total + size
     return items, total

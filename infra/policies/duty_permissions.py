@@ -174,7 +174,7 @@ def _backup_writer(estate: Estate, _account: str) -> Iterator[Statement]:
     sources = [names.store_name(estate, name) for name in estate.created("bucket")]
     sources += [s.arn.rpartition(":")[2] for s in estate.stores.values() if s.kind == "bucket" and s.arn]
     if sources:
-        yield allow("SourcesRead", (*GET, "s3:GetObjectTagging"), _arns(sources, "*"))
+        yield allow("SourcesRead", (*GET, "s3:GetObjectTagging", "s3:GetObjectVersionTagging"), _arns(sources, "*"))
         yield allow("SourcesList", LIST, _arns(sources))
     if any(r.account == "backup" for r in estate.recipients.values()):
         wrap = ("kms:GenerateDataKey", "kms:Encrypt", "kms:DescribeKey")

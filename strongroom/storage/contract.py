@@ -59,6 +59,10 @@ class Storage(Protocol):
         """Describes one object without reading it. Missing when there is none."""
         ...
 
+    def retained_until(self, name: str) -> datetime | None:
+        """Until when the current version is retained; asks for this alone, as who may not read may still ask it."""
+        ...
+
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[Entry]:
         """Current objects whose name starts with `prefix`, in name order, beginning behind `after`."""
         ...

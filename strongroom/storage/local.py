@@ -95,6 +95,10 @@ class LocalStorage:
             raise Missing(f"{name} has no version {version} in {self.url}")
         return entry
 
+    def retained_until(self, name: str) -> datetime | None:
+        """What `put` or `extend` noted; Missing when there is no such object."""
+        return self.head(name).retain_until
+
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[Entry]:
         """Objects in name order; partly written files and retention marks are not objects."""
         names = []

@@ -16,7 +16,12 @@ from strongroom.storage.contract import Entry, Version
 _MISSING = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
 _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "500", "503"}
+_UNRETAINED = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
 _CORRUPT = {"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"}
+
+
+class _NotRetained(Exception):
+    """The object has no retention of its own."""
 
 
 class S3Storage:
@@ -72,6 +77,15 @@ class S3Storage:
         made = Version(answer.get("VersionId", ""), answer["ETag"])
         retained = answer.get("ObjectLockRetainUntilDate")
         return Entry(name, answer["ContentLength"], made, answer["LastModified"].astimezone(UTC), retained)
+
+    def retained_until(self, name: str) -> datetime | None:
+        """GetObjectRetention of the current version: needs no s3:GetObject."""
+        try:
+            answer = self._call("get_object_retention", name, Key=self._key(name))
+        except _NotRetained:
+            return None
+        until = answer["Retention"].get("RetainUntilDate")
+        return until.astimezone(UTC) if until else None
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[Entry]:
         """Current objects in name order; listings carry neither version ids nor retention."""
@@ -139,6 +153,8 @@ class S3Storage:
 def _raise(error: Any, operation: str, place: str) -> NoReturn:
     code = str(error.response.get("Error", {}).get("Code", ""))
     message = str(error.response.get("Error", {}).get("Message", ""))
+    if code in _UNRETAINED:
+        raise _NotRetained from None
     if code in _MISSING:
         raise Missing(f"{place} does not exist") from None
     if code in _CONFLICT:
