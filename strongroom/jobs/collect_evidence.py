@@ -26,7 +26,9 @@ def evidence_storage(ctx: Context, duty: str) -> S3Storage:
     declared = ctx.manifest.evidence
     if declared is None:
         raise ManifestError("the manifest names no evidence bucket", hint="deploy the layer audit")
-    session = ctx.session(duty, ctx.home_account(duty))
+    # who has a role beside the evidence reads it there; the others are let in from their home account
+    beside = duty in getattr(ctx.manifest.accounts.get("audit"), "roles", {})
+    session = ctx.session(duty, "audit" if beside else ctx.home_account(duty))
     return S3Storage(session.client("s3", region_name=declared.region), declared.bucket)
 
 
