@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.components.retention import kept
 from strongroom.estate.model import Runtime
 
 LOG_DAYS = 2192  # six years, 45 CFR 164.316(b)(2)
@@ -44,9 +45,8 @@ class JobTask(pulumi.ComponentResource):
             name=args.log_group,
             kms_key_id=args.log_key_arn,
             retention_in_days=LOG_DAYS,
-            skip_destroy=args.protect,
             tags=tags,
-            opts=child,
+            opts=kept(self, args.protect),
         )
         cluster = aws.ecs.Cluster(
             name,

@@ -118,6 +118,7 @@ def _storage(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
     def role(duty: str) -> str:
         return names.role_arn(estate, "workload", duty)
 
+    yield from _rotating(estate)
     if services:
         via = _via(estate, "workload", *services)
         yield allow("ApplicationUsesThroughService", VIA_SERVICE, to=[role("application")], when=via)
@@ -180,11 +181,17 @@ def _state(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
     yield allow("OneDeployerSealsItsState", ("kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"), to=users)
 
 
-def _rotation(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
+def _rewrapping(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
     rotator = [names.role_arn(estate, "workload", "rotator")]
     yield allow("RotatorRewraps", (*REENCRYPT, *DESCRIBE), to=rotator)
-    if spec.account == "workload":  # RotateKeyOnDemand does not cross accounts
-        yield allow("RotatorRotates", ("kms:RotateKeyOnDemand", "kms:GetKeyRotationStatus"), to=rotator)
+    if spec.account == "workload":
+        yield from _rotating(estate)
+
+
+def _rotating(estate: Estate) -> Iterator[Statement]:
+    """Only within the account: RotateKeyOnDemand does not cross accounts, other keys rotate by themselves."""
+    rotate = ("kms:RotateKeyOnDemand", "kms:GetKeyRotationStatus", *DESCRIBE)
+    yield allow("RotatorRotates", rotate, to=[names.role_arn(estate, "workload", "rotator")])
 
 
 def _recipient(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
@@ -200,7 +207,7 @@ def _recipient(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
     branch_keys = {"StringEquals": {"kms:EncryptionContext:purpose": "branch-key"}}
     yield allow("BranchKeysAreEnrolled", ("kms:Encrypt",), to=enrolling, when=branch_keys)
     yield allow("WrappersDescribe", DESCRIBE, to=[*writer, *enrolling])
-    yield from _rotation(estate, spec)
+    yield from _rewrapping(estate, spec)
     restorer = [names.role_arn(estate, spec.account, "restorer")]
     yield allow("RestorerUnwraps", ("kms:Decrypt", *DESCRIBE), to=restorer)
 
@@ -218,7 +225,7 @@ def _field_root(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
         yield allow(sid, ("kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"), to=role, when=its_class)
     users = [names.role_arn(estate, "workload", duty) for duty in ("application", "re-encryptor")]
     yield allow("UsersDescribe", DESCRIBE, to=users)
-    yield from _rotation(estate, spec)
+    yield from _rewrapping(estate, spec)
 
 
 def _id(estate: Estate, _spec: KeySpec) -> Iterator[Statement]:
