@@ -108,7 +108,7 @@ class RewrapSlotsJob:
 
     def _recipients(self, ctx: Context, newest: dict[str, Any]) -> list[str]:
         wanted = str(ctx.options.get("recipient") or "")
-        return [name for name in newest if name != opening.ESCROW and wanted in ("", name)]
+        return [name for name in newest if _administered(ctx, self.duty, name) and wanted in ("", name)]
 
     def _where(self, ctx: Context, unit: Unit) -> tuple[Repository, Copy, str]:
         repository = self._repository(ctx)
@@ -117,6 +117,17 @@ class RewrapSlotsJob:
     @staticmethod
     def _repository(ctx: Context) -> Repository:
         return ctx.manifest.repository(str(ctx.options.get("repository") or ""))
+
+
+def _administered(ctx: Context, duty: str, recipient: str) -> bool:
+    """Whether a duty rotates a recipient: KMS keys of its own accounts and transit keys, never the escrow key.
+
+    A key of another account is rotated by that account (KMS rotates it by period), and its old material keeps opening.
+    """
+    if recipient == opening.ESCROW:
+        return False
+    key = ctx.manifest.key(recipient)
+    return key.provider == "transit" or duty in ctx.manifest.accounts[key.account].roles
 
 
 def _rewrap(handle: Any, batch: list[Slot]) -> list[Wrapped]:

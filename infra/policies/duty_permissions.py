@@ -197,7 +197,7 @@ def _restorer(estate: Estate, account: str) -> Iterator[Statement]:
     yield allow("IdKeyUse", ("kms:GenerateMac", "kms:DescribeKey"), [names.keys_of_account(estate, "workload")])
     if buckets := _data(estate, account):
         yield allow("RepositoryList", LIST, _arns(buckets))
-        yield allow("RepositoryRead", GET, _arns(buckets, "*"))
+        yield allow("RepositoryRead", (*GET, "s3:GetObjectRetention"), _arns(buckets, "*"))
         control = _control(estate, account)
         marks = ("s3:GetObject", "s3:PutObject")
         yield allow("VerifiedMark", marks, _arns(control, "verified/*"))

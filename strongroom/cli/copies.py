@@ -30,7 +30,7 @@ def copy_facts(ctx: Any, repository: Repository, copy: Copy) -> list[CopyFacts]:
     found = []
     for source, run in sorted(newest.items()):
         closure = catalogue.closure(storage, source, run)
-        retained = storage.head(closure.names[-1]).retain_until if closure.complete else None
+        retained = storage.retained_until(closure.names[-1]) if closure.complete else None
         found.append(
             CopyFacts(
                 source=source,

@@ -138,12 +138,17 @@ def _check_foreign_head(report: ChainReport, data: bytes, trust: Trust, hashes: 
 
 
 def _check_age(report: ChainReport, as_of: datetime, last: int) -> None:
-    heads = sum(1 for s in report.statements if s.kind == "head" and int(s.predicate["sequence"]) > report.covered)
+    # the notary's own statements behind its head are the end of the run that signed it
+    heads = sum(1 for s in report.statements if _is_notarys(s) and int(s.predicate["sequence"]) > report.covered)
     if report.head_time is None or as_of - report.head_time > HEAD_MAX_AGE:
         _note(report, ChainBroken(f"no head of the notary within 48 hours before {as_of.isoformat()}"), "head")
     elif last - heads > report.covered:
         uncovered = last - heads - report.covered
         _note(report, ChainBroken(f"{uncovered} statements after the notary's last head"), "head")
+
+
+def _is_notarys(statement: Statement) -> bool:
+    return statement.kind == "head" or (statement.kind == "run" and statement.predicate.get("duty") == "notary")
 
 
 def _note(report: ChainReport, error: StrongroomError, name: str) -> None:

@@ -123,6 +123,14 @@ def test_a_stale_head_and_statements_behind_it_are_found(restorer, notary, stora
     assert any("1 statements after" in line for line in findings(read_chain(storage, "dev"), trust, as_of=NOW))
 
 
+def test_the_notarys_own_run_behind_its_head_is_covered(restorer, notary, storage, trust):
+    write_chain(restorer, notary, storage)
+    notary.log(storage).emit("run", {})
+    assert findings(read_chain(storage, "dev"), trust, as_of=NOW) == []
+    restorer.log(storage).emit("run", {})
+    assert any("1 statements after" in line for line in findings(read_chain(storage, "dev"), trust, as_of=NOW))
+
+
 def test_a_rewritten_history_does_not_fit_the_head(restorer, notary, storage, trust, tmp_path):
     from strongroom.storage.local import LocalStorage
 
