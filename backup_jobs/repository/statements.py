@@ -103,7 +103,11 @@ class Verified:
 
 
 def _open(data: bytes, kind: str, trust: Trust | None) -> tuple[Mapping[str, Any], SignatureState]:
-    statement = dsse.read_unverified(data)[1] if trust is None else dsse.verify(data, trust)
+    try:
+        statement = dsse.read_unverified(data)[1] if trust is None else dsse.verify(data, trust)
+    except ValueError as error:
+        # a damaged envelope may hold a time or a base64 text that does not parse
+        raise SignatureInvalid(f"the envelope cannot be read ({type(error).__name__})") from None
     if statement.kind != kind:
         raise SignatureInvalid(f"a statement of kind {statement.kind!r} lies where a {kind!r} belongs")
     return statement.predicate, "not checked" if trust is None else "valid"

@@ -71,7 +71,7 @@ class Duty:
             alg="ecdsa-p256-sha256",
             predicate_types=(predicate_type(kind),),
             env="test",
-            not_before=datetime(2029, 1, 1, tzinfo=UTC),
+            not_before=datetime(2020, 1, 1, tzinfo=UTC),
         )
 
     def sign(self, kind: str, statement: Mapping[str, Any]) -> bytes:
