@@ -28,7 +28,7 @@ PRELOAD = (
     *("pulumi", "pulumi.runtime", "pulumi_aws", "pulumi_policy", "pulumi_vault"),
     *(f"pulumi_aws.{name}" for name in ("cloudwatch", "ec2", "ecs", "iam", "kms", "rds", "s3", "scheduler", "sqs")),
     *("pulumi_aws.secretsmanager", "pulumi_vault.approle", "pulumi_vault.database", "pulumi_vault.pkisecret"),
-    *("pulumi_vault.transit", "pydantic", "yaml", "boto3", "botocore.session", "hvac"),
+    *("pulumi_vault.transit", "pydantic.main", "yaml", "boto3", "botocore.session", "hvac"),
 )
 #: Variables that decide what a plugin talks to and as whom: one pool of plugins for each combination.
 SEAM = ("AWS_", "VAULT_", "STRONGROOM_", "SSL_CERT_")

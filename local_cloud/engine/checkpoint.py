@@ -164,7 +164,8 @@ def opened(home: Path, stack: str) -> Iterator[Checkpoint]:
     """
     path = stack_file(home, stack)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.with_name(f".{stack}.lock").open("w") as lock:
+    descriptor = os.open(path.with_name(f".{stack}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -37,19 +37,30 @@ _DONE = {
 _LONGEST = 60
 
 
-def draw(console: Console, stack: str, result: UpResult, *, planned: bool) -> None:
-    """Prints the tree of changes, the messages and the counts; `planned` says nothing was done yet."""
+def draw(console: Console, stack: str, result: UpResult, *, planned: bool, announced: UpResult | None = None) -> None:
+    """Prints the tree of changes, the messages and the counts; `planned` says nothing was done yet.
+
+    A tree that the preview `announced` was shown already and is left out.
+    """
     for message in result.messages:
         if message.severity != "debug":
             draw_message(console, message)
-    changed = [step for step in result.steps if step.operation in _SIGNS and not is_default_provider(step.urn)]
-    if changed:
-        console.print(_tree(stack, changed))
+    changed = _changed(result)
+    if changed and not (announced and _done(changed) <= _done(_changed(announced))):
+        console.print(_tree(stack, changed), crop=False, no_wrap=True, overflow="ignore")
     if result.kept:
         console.print(f"  {len(result.kept)} stay because they are protected, or needed by what is:")
         for urn in result.kept:
-            console.print(f"    {urns.type_of(urn)} {urns.name_of(urn)}", style="dim")
-    console.print(summary(stack, result, planned=planned), highlight=False)
+            console.print(f"    {urns.type_of(urn)} {urns.name_of(urn)}", style="dim", markup=False)
+    console.print(summary(stack, result, planned=planned), markup=False)
+
+
+def _changed(result: UpResult) -> list[Step]:
+    return [step for step in result.steps if step.operation in _SIGNS and not is_default_provider(step.urn)]
+
+
+def _done(changed: Iterable[Step]) -> set[tuple[str, str]]:
+    return {(step.operation, step.urn) for step in changed}
 
 
 def draw_message(console: Console, message: Message) -> None:

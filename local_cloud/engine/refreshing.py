@@ -56,4 +56,4 @@ def _refresh(item: Resource, checkpoint: Checkpoint, registry: Registry, recorde
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     new = replace(item, id=id_, inputs=inputs, outputs=outputs, modified=now, init_errors=[])
     checkpoint.condemn(item, new)
-    recorder(Step("update", item.urn, item.parent, keys=keys, old=item.inputs, new=inputs))
+    recorder(Step("update", item.urn, item.parent, keys=keys, old=item.outputs, new=outputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,10 +71,9 @@ def outputs(
     if as_json:
         print_json(document)
         return
-    from strongroom.cli.output import print_table
-
-    rows = [(f"{name}.{env}", key, value) for name, values in found.items() for key, value in sorted(values.items())]
-    print_table(("stack", "output", "value"), rows)
+    for name, values in found.items():
+        for key, value in sorted(values.items()):
+            typer.echo(f"{name}.{env}  {key} = {value if isinstance(value, str) else json.dumps(value)}")
 
 
 def _chosen(layer: str | None) -> Sequence[str]:
@@ -109,26 +109,28 @@ def _each(layers: Sequence[str], env: str, as_json: bool, *verbs: str) -> None:
     progress = Silent() if as_json else terminal_progress()
     documents: list[dict[str, Any]] = []
 
-    def show(stack: str, verb: str, result: UpResult) -> None:
+    def show(stack: str, verb: str, result: UpResult, announced: UpResult | None) -> None:
         if as_json:
             documents.append({"operation": verb} | document(stack, result))
         else:
-            draw(console, stack, result, planned=verb == "preview")
+            draw(console, stack, result, planned=verb == "preview", announced=announced)
 
     try:
         with host(home):  # one fork server for all layers
             for layer in layers:
+                announced = None
                 for verb in verbs:
                     operation: Callable[..., UpResult] = getattr(engine, verb)
                     try:
                         with deployer(layer, env, home):
                             result = operation(root, layer, env, progress)
                     except DeploymentFailed as failure:
-                        show(f"{layer}.{env}", verb, failure.result)
+                        show(f"{layer}.{env}", verb, failure.result, announced)
                         raise
-                    show(f"{layer}.{env}", verb, result)
+                    show(f"{layer}.{env}", verb, result, announced)
                     if verb == "preview" and result.unchanged:
                         break
+                    announced = result
     finally:
         if as_json:
             print_json(documents[0] if len(documents) == 1 else documents)
