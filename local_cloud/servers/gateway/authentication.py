@@ -1,6 +1,7 @@
-"""Signature Version 4, in the Authorization header or in a presigned query (AWS: "Signature Version 4 for API requests").
+"""Signature Version 4, in the Authorization header or in a presigned query.
 
-Every request is checked against the secret of its access key; nothing is believed that was not signed.
+Every request is checked against the secret of its access key; nothing is believed that was not signed
+(IAM user guide, "AWS Signature Version 4 for API requests").
 """
 
 from __future__ import annotations

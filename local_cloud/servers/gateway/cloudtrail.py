@@ -25,7 +25,7 @@ class CloudTrail:
 
     def lookup_events(self, call: Call) -> Response:
         """LookupEvents of the caller's account, newest first; one attribute of EventName, Username, ResourceName."""
-        wanted: dict[str, str] = {}
+        wanted: dict[str, Any] = {}
         for row in call.params.get("LookupAttributes", ()):
             if row["AttributeKey"] not in _ATTRIBUTES:
                 raise Refuse("InvalidLookupAttributesException", f"{row['AttributeKey']} is not known to this cloud")

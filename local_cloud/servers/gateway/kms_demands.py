@@ -130,7 +130,7 @@ def demands(cloud: Cloud, call: Call) -> list[Demand] | None:
     if operation in ("CreateAlias", "DeleteAlias", "UpdateAlias"):
         return _alias_demands(cloud, call)
     if operation == "RetireGrant":
-        key, row = grant_to_retire(cloud, call)
+        key, _ = grant_to_retire(cloud, call)
         return [key_demand(cloud, call, "RetireGrant", key)]
     if operation in ("Decrypt", "ReEncrypt"):
         prefix = "Source" if operation == "ReEncrypt" else ""

@@ -1,4 +1,4 @@
-"""KMS grants: created for principals that exist, listed, revoked and retired; `strongroom.authorization` enforces them."""
+"""KMS grants: created for principals that exist, listed, revoked, retired; `strongroom.authorization` enforces them."""
 
 from __future__ import annotations
 

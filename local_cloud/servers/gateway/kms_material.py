@@ -169,7 +169,7 @@ def rsa_decrypt(material: bytes, algorithm: str, ciphertext: bytes) -> bytes:
 
 
 def digest_of(algorithm: str, message: bytes, message_type: str) -> bytes:
-    """The digest that a signature covers. Raises Refuse beyond the limits of RAW (4096 bytes) and DIGEST (its length)."""
+    """The digest a signature covers. Raises Refuse beyond the limits of RAW (4096 bytes) and DIGEST (its length)."""
     bits = algorithm.rsplit("_", 1)[-1]
     if message_type == "RAW":
         if len(message) > 4096:

@@ -207,7 +207,7 @@ class KeyUse:
         if (spec is None) == (size is None):
             raise Refuse("ValidationException", "Please specify either number of bytes or key spec.")
         size = {"AES_256": 32, "AES_128": 16}[spec] if spec else size
-        if not 1 <= size <= 1024:
+        if size is None or not 1 <= size <= 1024:
             raise Refuse("ValidationException", "NumberOfBytes must be between 1 and 1024")
         self._dry(call)
         self._current(key, call)

@@ -20,10 +20,7 @@ from werkzeug.exceptions import NotFound
 from .call import Refuse
 
 #: The services whose operations the gateway understands; any other is refused.
-SERVICES = frozenset(
-    ("kms", "s3", "sts", "sqs", "secretsmanager", "iam", "rds", "ec2", "logs", "ecs", "scheduler", "sns", "dynamodb")
-    + ("cloudtrail",)
-)
+SERVICES = frozenset("""kms s3 sts sqs secretsmanager iam rds ec2 logs ecs scheduler sns dynamodb cloudtrail""".split())
 #: Operations a caller may make without credentials, by their Action parameter.
 UNSIGNED = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
 

@@ -104,7 +104,7 @@ class Databases:
                 create = sql.SQL("create database {} owner {}")
                 connection.execute(create.format(sql.Identifier(database), sql.Identifier(user)))
         old, instance.port = instance.port, int(server["port"])
-        self._keep_secret(call, instance, user, password)
+        self._keep_secret(instance, user, password)
         port = f"<Port>{old}</Port>".encode(), f"<Port>{instance.port}</Port>".encode()
         response.body = _bytes(response).replace(*port)
         return response
@@ -117,7 +117,7 @@ class Databases:
         connection.execute(text.format(sql.Identifier(user), sql.Literal(password)))
 
     @staticmethod
-    def _keep_secret(call: Call, instance: DBInstance, user: str, password: str) -> None:
+    def _keep_secret(instance: DBInstance, user: str, password: str) -> None:
         if not instance.manage_master_user_password:
             return
         secret = instance.master_user_secret.secret
@@ -133,9 +133,10 @@ class Databases:
         if call.params.get("RotateMasterUserPassword"):
             password = secrets.token_urlsafe(24)
         if response.status == 200 and server is not None and instance is not None and password:
+            user = str(instance.master_username)
             with self._admin(server) as connection:
-                self._role(connection, instance.master_username, password)
-            self._keep_secret(call, instance, instance.master_username, password)
+                self._role(connection, user, password)
+            self._keep_secret(instance, user, password)
         return response
 
     def _deleted(self, call: Call, response: Response) -> Response:

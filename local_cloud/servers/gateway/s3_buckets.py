@@ -47,7 +47,7 @@ def is_public(document: Mapping[str, Any]) -> bool:
     statements = document.get("Statement", [])
     for statement in [statements] if isinstance(statements, dict) else statements:
         principal = statement.get("Principal")
-        named = principal.get("AWS", []) if isinstance(principal, dict) else principal
+        named: Any = principal.get("AWS", []) if isinstance(principal, dict) else principal
         everybody = named == "*" or (isinstance(named, list) and "*" in named)
         keys = {key.lower() for keys in statement.get("Condition", {}).values() for key in keys}
         if statement.get("Effect") == "Allow" and everybody and not keys & _FIXING:
@@ -131,7 +131,7 @@ class Buckets:
         document = json.loads(text)
         statements = document["Statement"]
         for statement in [statements] if isinstance(statements, dict) else statements:
-            listed = statement.get("Resource", statement.get("NotResource", []))
+            listed: Any = statement.get("Resource", statement.get("NotResource", []))
             for resource in [listed] if isinstance(listed, str) else listed:
                 if resource.split(":::")[-1].split("/")[0] != name:
                     return Refuse("MalformedPolicy", f"Policy has invalid resource: {resource}")

@@ -110,7 +110,8 @@ _TAGS = {"GetObject", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTaggi
 
 def context_of(call: Call) -> dict[str, Any]:
     """The condition keys of S3 for a call."""
-    params, context = call.params, {}
+    params = call.params
+    context: dict[str, Any] = {}
     for header in _HEADERS:
         if call.headers.get(header):
             context[f"s3:{header}"] = call.headers[header]

@@ -100,6 +100,16 @@ def _stored(row: tuple[Any, ...]) -> Stored:
     )
 
 
+def _upload(row: tuple[Any, ...]) -> Upload:
+    upload_id, bucket, key, started, sealed, facts = row
+    return Upload(upload_id, bucket, key, started, sealed, json.loads(facts))
+
+
+def _part(row: tuple[Any, ...]) -> Part:
+    _, number, size, etag, file, modified, checksums = row
+    return Part(number, size, etag, file, modified, json.loads(checksums))
+
+
 class ObjectIndex:
     """Objects, uploads and the bucket settings that moto does not keep; one writer at a time."""
 
@@ -151,8 +161,11 @@ class ObjectIndex:
         self._db.execute(
             "insert into versions (bucket, key, version, latest, marker, size, etag, modified, files, sealed, facts,"
             " mode, until, hold, tags) values (?,?,?,1,?,?,?,?,?,?,?,?,?,?,?)",
-            (bucket, item.key, item.version, item.marker, item.size, item.etag, item.modified, json.dumps(item.files))
-            + (item.sealed, json.dumps(item.facts), item.mode, item.until, item.hold, json.dumps(item.tags)),
+            (
+                *(bucket, item.key, item.version, item.marker, item.size, item.etag, item.modified),
+                *(json.dumps(item.files), item.sealed, json.dumps(item.facts)),
+                *(item.mode, item.until, item.hold, json.dumps(item.tags)),
+            ),
         )
         return dropped
 
@@ -213,7 +226,7 @@ class ObjectIndex:
     def upload(self, bucket: str, key: str, upload_id: str) -> Upload | None:
         """An open upload; None where there is none."""
         rows = self._rows("select * from uploads where id=? and bucket=? and key=?", upload_id, bucket, key)
-        return Upload(*rows[0][:5], json.loads(rows[0][5])) if rows else None
+        return _upload(rows[0]) if rows else None
 
     def uploads(self, bucket: str, prefix: str) -> list[Upload]:
         """Open uploads of a bucket."""
@@ -221,7 +234,7 @@ class ObjectIndex:
             "select * from uploads where bucket=? and substr(key, 1, ?)=? order by key, started",
             *(bucket, len(prefix), prefix),
         )
-        return [Upload(*row[:5], json.loads(row[5])) for row in rows]
+        return [_upload(row) for row in rows]
 
     def add_part(self, upload_id: str, part: Part) -> str:
         """Records a part; returns the file of the one it replaces, or ''."""
@@ -236,7 +249,7 @@ class ObjectIndex:
     def parts(self, upload_id: str) -> list[Part]:
         """The parts of an upload in order."""
         rows = self._rows("select * from parts where upload=? order by number", upload_id)
-        return [Part(*row[1:6], json.loads(row[6])) for row in rows]
+        return [_part(row) for row in rows]
 
     def end_upload(self, upload_id: str) -> None:
         """Forgets an upload and its parts (their files stay)."""

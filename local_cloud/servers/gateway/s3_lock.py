@@ -33,7 +33,8 @@ def object_demand(bucket: FakeBucket, key: str, action: str) -> Demand:
 def wanted_lock(call: Call, bucket: FakeBucket) -> tuple[str, float, bool]:
     """(mode, until, hold) of a new version: what the request says, else the bucket's default. Raises Refuse."""
     params = call.params
-    mode, until = params.get("ObjectLockMode", ""), params.get("ObjectLockRetainUntilDate")
+    mode: str = params.get("ObjectLockMode", "")
+    until: Any = params.get("ObjectLockRetainUntilDate")
     hold = params.get("ObjectLockLegalHoldStatus") == "ON"
     if not bucket.object_lock_enabled:
         if mode or until or "ObjectLockLegalHoldStatus" in params:

@@ -17,8 +17,9 @@ from .kms_use import KeyUse
 from .operations import tag_context
 
 _ON_SECRET = """CancelRotateSecret DeleteResourcePolicy DeleteSecret DescribeSecret GetResourcePolicy GetSecretValue
-    ListSecretVersionIds PutResourcePolicy PutSecretValue RestoreSecret RotateSecret TagResource UntagResource UpdateSecret
-    UpdateSecretVersionStage ValidateResourcePolicy ReplicateSecretToRegions RemoveRegionsFromReplication""".split()
+    ListSecretVersionIds PutResourcePolicy PutSecretValue RestoreSecret RotateSecret TagResource UntagResource
+    UpdateSecret UpdateSecretVersionStage ValidateResourcePolicy ReplicateSecretToRegions
+    RemoveRegionsFromReplication""".split()
 
 
 def secret_of(call: Call) -> FakeSecret | None:
@@ -32,6 +33,7 @@ def secret_of(call: Call) -> FakeSecret | None:
 def demands(call: Call) -> list[Demand] | None:
     """The permissions a Secrets Manager call needs; None where the operation is not known here."""
     action = f"secretsmanager:{call.operation}"
+    context: dict[str, Any]
     if call.operation == "CreateSecret":
         name = call.params["Name"]
         arn = f"arn:aws:secretsmanager:{call.region}:{call.account}:secret:{name}-??????"
@@ -52,7 +54,7 @@ def demands(call: Call) -> list[Demand] | None:
         )
         return [Demand(action, arn if arn == reference else f"{arn}{reference}", tag_context(call))]
     call.backend_account = secret.account_id
-    context: dict[str, Any] = {**tag_context(call), "secretsmanager:SecretId": secret.arn}
+    context = {**tag_context(call), "secretsmanager:SecretId": secret.arn}
     if call.params.get("VersionStage"):
         context["secretsmanager:VersionStage"] = call.params["VersionStage"]
     for tag in secret.tags or []:

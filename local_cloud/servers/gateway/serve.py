@@ -174,16 +174,17 @@ class Server:
         self.cloud.objects.close()
 
 
-def preload(moto: DomainDispatcherApplication) -> None:
+def preload(moto: Any) -> None:
     """Loads service models, routes and moto's backends, so that no first call pays for them; EC2 is the slowest."""
+    make_app: Callable[[Any], Any] = create_backend_app
     for service in sorted(protocol.SERVICES, key=lambda name: name != "ec2"):
         get_service_model(service)
         with moto.lock:
             if service not in moto.app_instances and service not in ("kms", "sts"):
-                moto.app_instances[service] = create_backend_app(service)
+                moto.app_instances[service] = make_app(service)
         if service == "ec2":
             for account in ("210000000001",):
-                get_backend("ec2")[account]["us-east-1"]  # noqa: B018 - made by being looked up
+                get_backend("ec2")[account]["us-east-1"]
 
 
 def serve(config: Config) -> None:
