@@ -114,12 +114,10 @@ class Rehearsal:
 
     def _vault(self, snapshot: Snapshot, findings: Findings) -> None:
         facts = snapshot.facts
-        seal = facts["seal"]
         shares = self.shares()
         with ExitStack() as stack:
             with findings.phase("provision", self.clock):
-                # the sealed server keeps counting shares as it was initialised, so it starts out like the original
-                server = stack.enter_context(scratch_openbao(int(seal["shares"]), int(seal["threshold"])))
+                server = stack.enter_context(scratch_openbao())
                 workspace = stack.enter_context(Workspace())
             path = workspace.path / vault.SNAPSHOT
             with self._loading(snapshot, findings) as items:

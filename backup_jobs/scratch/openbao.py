@@ -2,6 +2,10 @@
 
 It listens on a free loopback port with a certificate made for this drill. The snapshot replaces the throw-away keyring
 it was initialised with, so afterwards only the original unseal shares open it: that is what a drill must show.
+
+A server that takes a snapshot waits five seconds before it seals itself, and goes on counting shares as it was
+initialised. So it is restarted as soon as its log says that the snapshot is installed: what comes up then is what lies
+on disk, which is also what a person would start after a disaster.
 """
 
 from __future__ import annotations
@@ -12,9 +16,10 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +30,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from backup_jobs.scratch.workspace import Workspace
+from backup_jobs.scratch.workspace import Tool, Workspace
 from strongroom.errors import IntegrityFailure, KeyFailure, Undetermined
 
 _START_SECONDS = 60.0
+_INSTALLED = "snapshot installed"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,9 @@ class ScratchVault:
     address: str
     certificate: Path
     token: str = field(repr=False)
-    shares: tuple[str, ...] = field(default=(), repr=False)
+    shares: tuple[str, ...] = field(repr=False)
+    _log: Callable[[], str] = field(repr=False, compare=False)
+    _restart: Callable[[], None] = field(repr=False, compare=False)
 
     def client(self, token: str = "") -> Any:
         """An hvac client of this server."""
@@ -63,8 +71,9 @@ class ScratchVault:
         )
         if answer.status_code >= 400:
             raise IntegrityFailure(f"the scratch OpenBao refused the snapshot (HTTP {answer.status_code})")
+        _poll(lambda: _INSTALLED in self._log(), "did not install the snapshot")
+        self._restart()
         client = self.client()
-        _poll(lambda: client.sys.read_seal_status()["sealed"], "did not seal itself after the restore")
         self._unseal(client, shares)
         _poll(lambda: _active(client), "did not become active after the restore")
         return dict(client.sys.read_health_status(method="GET"))
@@ -86,8 +95,7 @@ class ScratchVault:
 @contextmanager
 def scratch_openbao(shares: int = 1, threshold: int = 1) -> Iterator[ScratchVault]:
     """A clean, initialised and unsealed server; Undetermined when this host cannot provide one."""
-    import hvac.exceptions
-    import requests
+    import hvac
 
     binary = _binary()
     with Workspace() as workspace:
@@ -95,23 +103,41 @@ def scratch_openbao(shares: int = 1, threshold: int = 1) -> Iterator[ScratchVaul
         api, cluster = _free_ports(2)
         (workspace.path / "data").mkdir(mode=0o700)
         _write(workspace.path / "openbao.json", json.dumps(_configuration(workspace.path, api, cluster)).encode())
-        server = workspace.start([binary, "server", f"-config={workspace.path / 'openbao.json'}"])
-        vault = ScratchVault(f"https://127.0.0.1:{api}", certificate, "")
-        client = vault.client()
+        address = f"https://127.0.0.1:{api}"
+        client = hvac.Client(url=address, verify=str(certificate), timeout=60)
+        running: list[Tool] = []
 
-        def listening() -> bool:
-            if workspace.wait(server, timeout=0) is not None:
-                raise Undetermined("the scratch OpenBao ended at its start", hint="is another one on the same port?")
-            try:
-                return client.sys.is_initialized() is False
-            except (requests.RequestException, hvac.exceptions.VaultError):
-                return False
+        def serve() -> None:
+            running[:] = [workspace.start([binary, "server", f"-config={workspace.path / 'openbao.json'}"])]
+            _poll(lambda: _answers(workspace, running[0], client), "did not answer")
 
-        _poll(listening, "did not answer")
+        def restart() -> None:
+            workspace.signal(running[0], signal.SIGKILL)
+            workspace.wait(running[0])
+            serve()
+
+        def log() -> str:
+            return workspace.output(running[0]) + workspace.errors(running[0])
+
+        serve()
         made = client.sys.initialize(secret_shares=shares, secret_threshold=threshold)
         client.sys.submit_unseal_keys(made["keys_base64"][:threshold])
         _poll(lambda: _active(client), "did not become active")
-        yield ScratchVault(vault.address, certificate, str(made["root_token"]), tuple(made["keys_base64"]))
+        client.adapter.close()
+        yield ScratchVault(address, certificate, str(made["root_token"]), tuple(made["keys_base64"]), log, restart)
+
+
+def _answers(workspace: Workspace, server: Tool, client: Any) -> bool:
+    import hvac.exceptions
+    import requests
+
+    if workspace.wait(server, timeout=0) is not None:
+        raise Undetermined("the scratch OpenBao ended at its start", hint="is another program on its port?")
+    try:
+        client.sys.read_seal_status()
+    except (requests.RequestException, hvac.exceptions.VaultError):
+        return False
+    return True
 
 
 def _active(client: Any) -> bool:
@@ -134,7 +160,7 @@ def _configuration(folder: Path, api: int, cluster: int) -> dict[str, Any]:
         "cluster_addr": f"https://127.0.0.1:{cluster}",
         "disable_mlock": True,
         "ui": False,
-        "log_level": "error",
+        "log_level": "info",
     }
 
 

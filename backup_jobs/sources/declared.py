@@ -16,6 +16,7 @@ from backup_jobs.sources.vault import VaultSource
 from strongroom.errors import UsageError
 from strongroom.estate.manifest import Manifest, Store
 from strongroom.jobs.contract import Context
+from strongroom.jobs.credentials import home
 from strongroom.jobs.database import login
 
 #: Kinds of stores that can be captured. Messages in flight in queues and topics cannot: that is said, not hidden.
@@ -28,9 +29,9 @@ def captured_stores(manifest: Manifest) -> tuple[Store, ...]:
 
 
 def source_of(ctx: Context, duty: str, wanted: str) -> Source:
-    """The source called `wanted`: a store's name, a postgresql:// DSN, s3://bucket/prefix, or a folder.
+    """The source called `wanted`: a store's name, a PostgreSQL connection string, s3://bucket/prefix, or a folder.
 
-    UsageError when it is none of these. Credentials are those of `duty`.
+    UsageError, which does not repeat a connection string, when it is none of these. Credentials are those of `duty`.
     """
     stores = {store.name: store for store in ctx.manifest.stores}
     if wanted in stores:
@@ -44,8 +45,11 @@ def source_of(ctx: Context, duty: str, wanted: str) -> Source:
     root = Path(wanted)
     if root.is_dir():
         return FolderSource(folder.adhoc_name(root), root.resolve(), ctx.clock)
+    if "=" in wanted:
+        return PostgresSource(postgres.adhoc_name(wanted), wanted)
+    shown = f"{wanted.partition('://')[0]}://…" if "://" in wanted else repr(wanted)
     raise UsageError(
-        f"{wanted!r} is no store of {ctx.env!r}, no folder, and neither postgresql:// nor s3://",
+        f"{shown} is no store of {ctx.env!r}, no folder, and neither postgresql:// nor s3://",
         hint=f"stores: {', '.join(stores) or 'none'}",
     )
 
@@ -71,9 +75,9 @@ def _stored(ctx: Context, duty: str, store: Store) -> Source:
 
 
 def folder_of(store: Store) -> Path:
-    """The folder of a store: file:///path or a path relative to the working folder."""
+    """The folder of a store: a file: URL or a path; a relative one begins at STRONGROOM_HOME."""
     place = store.endpoint or store.arn
-    return Path(unquote(urlparse(place).path)) if place.startswith("file://") else Path(place)
+    return home() / (unquote(urlparse(place).path) if place.startswith("file:") else place)
 
 
 def _bucket_of(store: Store) -> str:
