@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import mmap
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ def search_tree(roots: Iterable[Path], wanted: Forms, *, leave_out: Iterable[Pat
     found = Searched()
     hits: list[Hit] = []
     closed: list[str] = []
-    for path in _regular_files(roots, excluded):
+    for path in _regular_files(roots, excluded, closed):
         try:
             found.bytes += path.stat().st_size
             found.files += 1
@@ -148,9 +149,17 @@ def search_tree(roots: Iterable[Path], wanted: Forms, *, leave_out: Iterable[Pat
     return found
 
 
-def _regular_files(roots: Iterable[Path], excluded: set[Path]) -> Iterator[Path]:
+def _regular_files(roots: Iterable[Path], excluded: set[Path], closed: list[str]) -> Iterator[Path]:
+    """Regular files in no order; folders that may not be listed are added to `closed`."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            closed.append(f"{error.filename} ({type(error).__name__})")
+
     for root in roots:
-        walked = [root] if root.is_file() else root.rglob("*") if root.is_dir() else []
-        for path in walked:
-            if not path.is_symlink() and path.is_file() and path.resolve() not in excluded:
-                yield path
+        if root.is_file() and root.resolve() not in excluded:
+            yield root
+        for folder, _, names in os.walk(root, onerror=refuse) if root.is_dir() else ():
+            for path in (Path(folder, name) for name in names):
+                if not path.is_symlink() and path.is_file() and path.resolve() not in excluded:
+                    yield path

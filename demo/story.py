@@ -14,7 +14,7 @@ from types import ModuleType
 from demo.display import Display, Outcome
 from demo.search import MINIMUM_BYTES
 from demo.stage import Stage
-from demo.steps import estate, logins, portal
+from demo.steps import backups, copies, estate, evidence, healing, leaks, logins, outage, portal, refusals, rotation
 from strongroom.errors import StrongroomError, UsageError, worst_exit_code
 
 _SECRET_LIMIT = 64 << 10
@@ -43,11 +43,25 @@ STORY = (
     Step(estate),
     Step(logins, (estate,)),
     Step(portal, (logins,)),
+    Step(backups, (portal,)),
+    Step(copies, (backups,)),
+    Step(rotation, (backups,)),
+    Step(refusals, (backups,)),
+    Step(healing, (copies,)),
+    Step(evidence, (logins,)),
+    Step(outage, (copies,)),
+    Step(leaks, (portal,)),
+)
+#: Said at the end of every demo, since a laptop cannot show it.
+NOT_SHOWN = (
+    "AWS itself: its evaluation of these policies, durability, Regions, quotas, cost; separate people; locks that "
+    "outlive an administrator; a compromised host. Statements made here are marked simulated"
 )
 
 
 def run(secret_file: Path | None, *, keep: bool = True) -> int:
     """Runs the whole story and returns the exit code: 0 if every step was verified, else that of the worst cause."""
+    from local_cloud.servers import lifecycle
     from strongroom.cli.output import project_root
     from strongroom.jobs.credentials import home
 
@@ -58,10 +72,25 @@ def run(secret_file: Path | None, *, keep: bool = True) -> int:
     began = time.monotonic()
     outcomes, codes = tell(stage, STORY)
     display.table(outcomes)
-    slowest = max(outcomes, key=lambda outcome: outcome.seconds)
-    took = f"{time.monotonic() - began:.0f} s, slowest: {slowest.title} {slowest.seconds:.0f} s"
-    display.summary([("took", took)])
+    if not keep:
+        lifecycle.stop_all(stage.home)
+    display.summary(_closing(stage, outcomes, time.monotonic() - began))
     return worst_exit_code(codes)
+
+
+def _closing(stage: Stage, outcomes: Sequence[Outcome], seconds: float) -> list[tuple[str, str]]:
+    """The last lines: recovery times, what was not shown, where the report is, how long it took."""
+    slowest = sorted(outcomes, key=lambda outcome: -outcome.seconds)[:3]
+    verified = sum(outcome.verified is True for outcome in outcomes)
+    named = ", ".join(f"{outcome.title} {outcome.seconds:.1f} s" for outcome in slowest)
+    report = stage.home / "report.html"
+    rows = [("recovery", line) for line in stage.recovery]
+    rows.append(("not shown", NOT_SHOWN))
+    rows.append(("report", str(report) if report.is_file() else "was not written"))
+    rows.append(("try it", "strongroom demo break byte|row, strongroom evidence list, strongroom job run drill"))
+    rows.append(("took", f"{seconds:.1f} s; slowest: {named}"))
+    rows.append(("result", f"{verified} of {len(outcomes)} steps verified"))
+    return rows
 
 
 def tell(stage: Stage, story: Sequence[Step]) -> tuple[list[Outcome], list[int]]:

@@ -61,9 +61,12 @@ def entry_of(name: str) -> Entry:
 
 
 def run_named(
-    name: str, env: str, options: Mapping[str, Any], *, dry_run: bool = False, quiet: bool = False
+    name: str, env: str, options: Mapping[str, Any], *, dry_run: bool = False, quiet: bool = False, job: Any = None
 ) -> RunReport:
-    """Runs a job by name with the credentials of its duty; a SIGTERM or SIGINT ends it after the current unit."""
+    """Runs a job by name with the credentials of its duty; a SIGTERM or SIGINT ends it after the current unit.
+
+    `job` is run in place of the one that the entry makes: the same job with a hook of its own.
+    """
     from pathlib import Path
 
     from strongroom.jobs.context import JobContext, load_manifest
@@ -74,7 +77,7 @@ def run_named(
 
     entry = entry_of(name)
     given = dict(options)
-    job = entry.make(given)
+    job = entry.make(given) if job is None else job
     escrow = Path(given.get("escrow") or home() / "escrow.pub.pem")
     if escrow.is_file():
         given["escrow"] = str(escrow)

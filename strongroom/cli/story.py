@@ -44,7 +44,6 @@ def break_(
     use_laptop_cloud()
     _find_demo()
     from demo.damage import break_byte, break_row
-
     from strongroom.errors import UsageError
 
     actions = {"byte": break_byte, "row": break_row}
