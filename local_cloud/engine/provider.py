@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 
@@ -255,10 +254,6 @@ class Provider:
             if (half := _half_made(error)) is not None:
                 raise half from error
             raise _translate(error, subject) from error
-
-    def cancel(self) -> None:
-        """Asks the plugin to end what it does; without effect where it cannot."""
-        self._stub.Cancel.future(empty_pb2.Empty())
 
 
 def _name(urn: str) -> str:

@@ -211,7 +211,7 @@ def _drive(client: HostClient, settings: Settings, address: str, deployment: Dep
 def _judge_stack(guard: Analyzer, deployment: Deployment) -> None:
     """Adds the violations of the whole stack, and those that a preview collected, to the failures."""
     try:
-        guard.analyze_stack(deployment.states.values())
+        guard.analyze_stack(deployment.ledger.states.values())
     except StrongroomError as error:
         deployment.failures.append(error)
     deployment.failures.extend(guard.violations)
@@ -266,7 +266,7 @@ def _result(
     checkpoint: Checkpoint, recorder: Recorder, started: float, kept: list[str], deployment: Deployment | None = None
 ) -> UpResult:
     if deployment is not None and deployment.settings.preview:
-        root = deployment.states.get(deployment.root_urn)
+        root = deployment.ledger.states.get(deployment.root_urn)
         shown = values.mask(root.outputs) if root else {}
     else:
         shown = stack_outputs(checkpoint)

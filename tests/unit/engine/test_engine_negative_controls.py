@@ -7,7 +7,7 @@ import test_engine_failures as failures
 import test_engine_state_file as state_file
 import test_engine_steps_real as steps
 
-from local_cloud.engine import checkpoint, deletion, deployment, state, values
+from local_cloud.engine import checkpoint, deletion, ledger, state, values
 
 
 def test_unordered_deletions_are_caught(project, monkeypatch):
@@ -29,9 +29,9 @@ def test_a_state_that_is_written_late_is_caught(project, monkeypatch):
 
 
 def test_a_replacement_that_forgets_the_old_is_caught(project, monkeypatch):
-    real = deployment.Deployment._record
+    real = ledger.Ledger.record
     monkeypatch.setattr(
-        deployment.Deployment, "_record", lambda self, new, old, condemn=False: real(self, new, old, condemn=False)
+        ledger.Ledger, "record", lambda self, new, old, condemn=False: real(self, new, old, condemn=False)
     )
     with pytest.raises(AssertionError):
         steps.test_replace_creates_before_it_deletes(project)
