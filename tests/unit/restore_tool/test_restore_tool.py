@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tools import restore
 
 ROOT = Path(__file__).resolve().parents[3]
 TOOL = ROOT / "tools" / "restore.py"
@@ -33,9 +38,34 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+def alone(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """The tool as somebody runs it at 3 a.m.: a process of its own, isolated, without any environment."""
     command = [sys.executable, "-I", str(TOOL), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, timeout=60, env={}, **options)  # type: ignore[call-overload]
+
+
+OPENED = functools.cache(restore.load_key)
+
+
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """The same in this process: loops over many damages would spend their time in starting and in opening the key."""
+    monkeypatch.setattr(restore, "load_key", OPENED)
+
+    def call(*arguments: object) -> Ended:
+        capfdbinary.readouterr()
+        code = restore.main([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        return Ended(code, *capfdbinary.readouterr())
+
+    return call
 
 
 def keys(passphrase: Path) -> list[object]:
@@ -61,7 +91,7 @@ def test_it_imports_the_standard_library_and_two_packages_only() -> None:
 def test_it_restores_the_frozen_repository(tmp_path: Path, passphrase: Path, wanted: list[str], expected: str) -> None:
     target = tmp_path / "out"
     trust = ["--trust", VECTOR / "trust.json"]
-    ended = run("restore", "files", "--to", target, "--from", VECTOR / "data", *keys(passphrase), *trust, *wanted)
+    ended = alone("restore", "files", "--to", target, "--from", VECTOR / "data", *keys(passphrase), *trust, *wanted)
     assert ended.returncode == 0, ended.stderr
     assert b"signature not checked" not in ended.stderr
     assert digests(target) == EXPECTED[expected]
@@ -70,7 +100,7 @@ def test_it_restores_the_frozen_repository(tmp_path: Path, passphrase: Path, wan
     assert (target / "tables").stat().st_mtime_ns == 1_000_000_000
 
 
-def test_it_opens_one_encrypted_field(passphrase: Path) -> None:
+def test_it_opens_one_encrypted_field(passphrase: Path, run: Callable[..., Ended]) -> None:
     field = EXPECTED["field"]
     arguments = ["--from", VECTOR / "data", *keys(passphrase)]
     ended = run("field", field["table"], field["row"], field["field"], *arguments)
@@ -84,7 +114,7 @@ def test_it_opens_one_encrypted_field(passphrase: Path) -> None:
         assert (ended.returncode, ended.stdout) == (code, b""), ended.stderr
 
 
-def test_it_lists_and_verifies(passphrase: Path, repository: Path) -> None:
+def test_it_lists_and_verifies(passphrase: Path, repository: Path, run: Callable[..., Ended]) -> None:
     ended = run("list", "--from", repository)
     assert ended.returncode == 0
     assert b"signature not checked" in ended.stderr
@@ -98,7 +128,7 @@ def test_it_lists_and_verifies(passphrase: Path, repository: Path) -> None:
 
 
 def test_every_damaged_pack_is_named_and_nothing_half_written_stays(
-    tmp_path: Path, passphrase: Path, repository: Path
+    tmp_path: Path, passphrase: Path, repository: Path, run: Callable[..., Ended]
 ) -> None:
     refs = json.loads((repository / "refs/files/run2.json").read_text())
     before, refused = sorted(os.listdir(tmp_path)), 0
@@ -107,17 +137,25 @@ def test_every_damaged_pack_is_named_and_nothing_half_written_stays(
         good = path.read_bytes()
         for bad in (good[:60] + bytes([good[60] ^ 1]) + good[61:], good[:-1], None):
             path.unlink() if bad is None else path.write_bytes(bad)
-            for command in (["verify"], ["restore", "files", "--to", tmp_path / "out"]):
-                ended = run(*command, "--from", repository, *keys(passphrase))
-                assert ended.returncode == 6, (command, ended)
-                assert pack in (ended.stdout + ended.stderr).decode()
+            ended = run("verify", "--from", repository, *keys(passphrase))
+            assert ended.returncode == 6, ended
+            assert pack in ended.stdout.decode()
+            ended = run("restore", "files", "--to", tmp_path / "out", "--from", repository, *keys(passphrase))
+            if ended.returncode == 0:  # the damage lies in a blob that this snapshot does not use
+                assert digests(tmp_path / "out") == EXPECTED["run2"]
+                shutil.rmtree(tmp_path / "out")
+            else:
+                assert ended.returncode == 6, ended
+                assert pack in ended.stderr.decode()
+                refused += 1
             assert sorted(os.listdir(tmp_path)) == before
             path.write_bytes(good)
+    assert refused >= 8
     assert run("restore", "files", "--to", tmp_path / "out", "--from", repository, *keys(passphrase)).returncode == 0
 
 
 def test_damaged_refs_snapshots_slots_and_commits_are_refused(
-    tmp_path: Path, passphrase: Path, repository: Path
+    tmp_path: Path, passphrase: Path, repository: Path, run: Callable[..., Ended]
 ) -> None:
     for name in ("refs/files/run2.json", "snapshots/files/run2", "keys/run1/escrow.1.slot", "commits/files/run2.dsse"):
         path = repository / name
@@ -131,7 +169,9 @@ def test_damaged_refs_snapshots_slots_and_commits_are_refused(
         path.write_bytes(good)
 
 
-def test_a_commit_signed_by_nobody_we_know_is_refused_only_with_trust(tmp_path: Path, repository: Path) -> None:
+def test_a_commit_signed_by_nobody_we_know_is_refused_only_with_trust(
+    tmp_path: Path, repository: Path, run: Callable[..., Ended]
+) -> None:
     path = repository / "commits/files/run2.dsse"
     envelope = json.loads(path.read_text())
     envelope["signatures"][0]["sig"] = envelope["signatures"][0]["sig"][::-1]
@@ -142,7 +182,9 @@ def test_a_commit_signed_by_nobody_we_know_is_refused_only_with_trust(tmp_path: 
     assert b"BAD  commits/files/run2.dsse" in ended.stdout
 
 
-def test_keys_passphrases_and_targets_that_do_not_fit(tmp_path: Path, passphrase: Path) -> None:
+def test_keys_passphrases_and_targets_that_do_not_fit(
+    tmp_path: Path, passphrase: Path, run: Callable[..., Ended]
+) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -170,18 +212,13 @@ def test_the_passphrase_comes_by_file_descriptor(tmp_path: Path) -> None:
     os.write(writing, EXPECTED["passphrase"].encode() + b"\n")
     os.close(writing)
     arguments = ["--from", VECTOR / "data", "--key", VECTOR / "escrow.pem", "--passphrase-fd", reading]
-    ended = run("restore", "files", "--to", tmp_path / "out", *arguments, pass_fds=(reading,))
+    ended = alone("restore", "files", "--to", tmp_path / "out", *arguments, pass_fds=(reading,))
     os.close(reading)
     assert ended.returncode == 0, ended.stderr
     assert digests(tmp_path / "out") == EXPECTED["run2"]
 
 
 def test_names_that_would_leave_the_target_are_written_inside() -> None:
-    sys.path.insert(0, str(TOOL.parent))
-    try:
-        import restore
-    finally:
-        sys.path.remove(str(TOOL.parent))
     assert restore.safe_path("/etc/passwd") == "%/etc/passwd"
     assert restore.safe_path("a/../../b") == "a/%2E%2E/%2E%2E/b"
     assert restore.safe_path("a//b/.") == "a/%/b/%2E"
