@@ -1,0 +1,163 @@
+"""The answer: PROVED with a certificate, or REFUTED with the shortest derivation of each broken pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from strongroom.authorization.documents import Form, parse
+from strongroom.authorization.prover import power
+from strongroom.authorization.prover.closure import Closure, Step, close, needed
+from strongroom.authorization.prover.duties import Ability, Pair
+from strongroom.authorization.prover.facts import Carrier, Facts, Human, Identity, Key
+from strongroom.authorization.prover.index import Index
+from strongroom.authorization.prover.power import Aim, Gained, aim_at
+from strongroom.authorization.prover.rules import CARRIERS, RULES
+from strongroom.errors import UnknownElement
+
+_WORDS = {rule.name: rule.words for rule in RULES}
+
+
+@dataclass(frozen=True)
+class Held:
+    """An ability as a human came to hold it: the identity, the action, the resource, the statement, the way there."""
+
+    ability: str
+    identity: str
+    action: str
+    resource: str
+    by: str
+    way: tuple[Step, ...]
+
+    def lines(self) -> list[str]:
+        """The derivation in words, a line a step."""
+        steps = [f"{step.actor} {_WORDS[step.rule]} ({step.target}): {step.by}" for step in self.way]
+        return [*steps, f"{self.identity} may {self.action} on {self.resource}: {self.by}"]
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A human who can come to hold what the pair keeps apart; or what could not be understood (`reason`)."""
+
+    pair: str
+    human: str
+    held: tuple[Held, ...]
+    reason: str = ""
+
+    def words(self) -> str:
+        """The derivation for people."""
+        head = f"{self.human} breaks {self.pair}" if self.human else f"{self.pair}: {self.reason}"
+        return "\n".join([head, *(f"  {line}" for held in self.held for line in held.lines())])
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The verdict on all pairs."""
+
+    verdict: Literal["PROVED", "REFUTED"]
+    counterexamples: tuple[Counterexample, ...]
+    certificate: dict[str, Any] | None
+
+
+def prove(facts: Facts, pairs: Sequence[Pair]) -> Proof:
+    """Decides the pairs; an element without a known meaning anywhere in the facts refutes, with its reason."""
+    try:
+        _read_all(facts)
+        index = Index(facts)
+        closures = [close(index, human) for human in facts.humans]
+        broken = [found for closure in closures for pair in pairs if (found := _broken(index, closure, pair))]
+    except UnknownElement as unknown:
+        return Proof("REFUTED", (Counterexample("not understood", "", (), str(unknown)),), None)
+    if broken:
+        return Proof("REFUTED", tuple(broken), None)
+    return Proof("PROVED", (), certificate(facts, pairs, closures))
+
+
+def _read_all(facts: Facts) -> None:
+    """Parses every document, so that what is not understood refutes even where no derivation passes."""
+    for identity in facts.identities:
+        forms = [(Form.IDENTITY, policy) for policy in identity.policies]
+        forms += [(Form.BOUNDARY, identity.boundary)] if identity.boundary else []
+        forms += [(Form.TRUST, identity.trust)] if identity.trust else []
+        for form, policy in forms:
+            parse(policy, form)
+    for key in facts.keys:
+        parse(key.policy, Form.KEY)
+    for carrier in facts.carriers:
+        if carrier.kind not in CARRIERS:
+            raise UnknownElement(f"{carrier.arn}: carrier {carrier.kind!r} is not known", hint="see rules.CARRIERS")
+        if carrier.policy is not None:
+            parse(carrier.policy, Form.RESOURCE)
+    for account in facts.accounts:
+        for form, levels in ((Form.SCP, account.scps), (Form.RCP, account.rcps)):
+            for policy in (policy for level in levels for policy in level):
+                parse(policy, form)
+
+
+def certificate(facts: Facts, pairs: Sequence[Pair], closures: Sequence[Closure]) -> dict[str, Any]:
+    """The fixpoint of every human, the assumptions, and the hash of the facts, as JSON data."""
+    return {
+        "schema": "strongroom.duties/1",
+        "facts_sha256": facts.digest(),
+        "pairs": [pair.name for pair in pairs],
+        "assumptions": [
+            {"action": q.action, "resource": q.resource, "people": q.people, "mechanism": q.mechanism}
+            for q in facts.quorums
+        ],
+        "gained": {closure.human.name: sorted([*gain] for gain in closure.steps) for closure in closures},
+    }
+
+
+def _broken(index: Index, closure: Closure, pair: Pair) -> Counterexample | None:
+    """The shortest way in which a human breaks a pair, if one does."""
+    if closure.human.name in pair.holders:
+        return None
+    firsts = holdings(index, closure, pair.first)
+    if pair.second is None:
+        return Counterexample(pair.name, closure.human.name, (firsts[0],)) if firsts else None
+    seconds = holdings(index, closure, pair.second) if firsts else []
+    couples = [(a, b) for a in firsts for b in seconds if not pair.same or a.resource == b.resource]
+    if not couples:
+        return None
+    return Counterexample(pair.name, closure.human.name, min(couples, key=lambda both: sum(len(h.way) for h in both)))
+
+
+def holdings(index: Index, closure: Closure, ability: Ability) -> list[Held]:
+    """Every way in which a human holds an ability, the shortest first."""
+    facts, known = index.facts, frozenset(closure.steps)
+    carriers = [carrier for carrier in facts.carriers if carrier.arn in ability.resources]
+    found: list[Held] = []
+    for arn in sorted(arn for kind, arn in known if kind == "act" and arn in facts.by_arn):
+        actor = facts.by_arn[arn]
+        for action in ability.actions:
+            targets: list[Key | Carrier] = [*index.keys(actor, action, known), *carriers]
+            for target in targets:
+                if ability.resources and target.arn not in ability.resources:
+                    continue
+                decision = power.decide(facts, actor, action, aim_at(target), known)
+                if decision.allowed:
+                    way = _way(facts, closure, actor, action, aim_at(target))
+                    by = str(decision.statement or decision.reason)
+                    found.append(Held(ability.name, arn, action, target.arn, by, way))
+    return sorted(found, key=lambda held: len(held.way))
+
+
+def _way(facts: Facts, closure: Closure, actor: Identity, action: str, aim: Aim) -> tuple[Step, ...]:
+    """The steps behind an ability: how the human came to act, and what had to change first."""
+
+    def holds(fewer: frozenset[Gained]) -> bool:
+        return power.decide(facts, actor, action, aim, fewer).allowed
+
+    premises = needed(actor, aim.arn, frozenset(closure.steps), holds)
+    return tuple(closure.derivation(("act", actor.arn), *premises))
+
+
+def humans_who_can(facts: Facts, action: str, resource: str) -> dict[str, Held]:
+    """Every human who can come to do an action on a resource of the facts, with the shortest way."""
+    ability, index = Ability("who can", (action,), (resource,)), Index(facts)
+
+    def shortest(human: Human) -> Held | None:
+        return next(iter(holdings(index, close(index, human), ability)), None)
+
+    return {human.name: held for human in facts.humans if (held := shortest(human)) is not None}
