@@ -11,23 +11,26 @@ from strongroom.cli.output import DEFAULT_ENV, Env, Json, print_json, print_tabl
 app = typer.Typer(help="Deployed keys: state, version and age against their cryptoperiod.")
 
 
-def states(env: str, duty: str = "rotator") -> list[dict[str, Any]]:
-    """State of every key that a duty may describe; keys it may not are listed with the reason."""
+def states(env: str) -> list[dict[str, Any]]:
+    """State of every key: KMS keys as the auditor of their account, transit keys as the rotator.
+
+    Keys that these may not describe are listed with the reason.
+    """
     from strongroom.errors import StrongroomError
     from strongroom.jobs.context import JobContext, load_manifest
     from strongroom.keys import kms
     from strongroom.keys.transit import TransitAdministrator
 
-    ctx = JobContext(load_manifest(env, duty), job="key", duty=duty)
+    ctx = JobContext(load_manifest(env, "auditor"), job="key", duty="auditor")
     found = []
     for key in ctx.manifest.keys:
         row: dict[str, Any] = {"name": key.name, "purpose": key.purpose, "class": key.data_class, "ref": key.ref}
         try:
             if key.provider == "transit":
-                state = TransitAdministrator(ctx.vault(duty), key.ref).describe()
+                state = TransitAdministrator(ctx.vault("rotator"), key.ref).describe()
             else:
-                session = ctx.session(duty, ctx.home_account(duty))
-                state = kms.describe(session.client("kms", region_name=key.region), key.ref)
+                client = ctx.session("auditor", key.account, key.region).client("kms", region_name=key.region)
+                state = kms.describe(client, key.ref, rotations=True)
         except StrongroomError as error:
             row |= {"state": "not readable", "why": error.message}
         else:

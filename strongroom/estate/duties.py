@@ -16,7 +16,7 @@ HOMES: Final[dict[str, tuple[str, ...]]] = {
     "re-encryptor": ("workload",),
     "backup-writer": ("workload",),
     "restorer": ("workload", "backup"),
-    "auditor": ("workload", "audit"),
+    "auditor": ("workload", "audit", "backup"),
     "copier": ("backup",),
     "lock-keeper": ("backup",),
     "notary": ("audit",),

@@ -49,12 +49,16 @@ def human(value: float, unit: str) -> str:
 
 @dataclass(frozen=True)
 class DrillRow:
-    """The last drill of a source from a copy with a recipient's key."""
+    """The last drill of a source from a copy with a recipient's key.
+
+    `depth` is `full` for a restore that was compared, `open` where only the key was shown to open its slot.
+    """
 
     source: str
     copy: str
     recipient: str
     state: str
+    depth: str
     finished: str
     rto: Bar
     rpo: Bar
@@ -106,6 +110,7 @@ def drill_rows(statements: Sequence[Any], objectives: dict[str, tuple[int, int]]
         newest[place] = DrillRow(
             *place,
             state=str(p.get("state")),
+            depth=str(p.get("depth", "full")),
             finished=str(p.get("finished")),
             rto=Bar(float(p.get("rto_ms") or 0) / 1000, rto, "s"),
             rpo=Bar(float(p.get("rpo_seconds") or 0), rpo, "s"),
