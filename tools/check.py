@@ -44,7 +44,17 @@ def static_checks() -> list[str]:
 def main() -> int:
     """Exit code 0 only if every check and every test passed."""
     failed = static_checks()
-    tests = [str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadgroup", "-m", "not nightly and not aws", *sys.argv[1:]]
+    tests = [
+        str(BIN / "pytest"),
+        "-q",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-m",
+        "not nightly and not aws",
+        *sys.argv[1:],
+    ]
     code = subprocess.run(tests, env=environment(), check=False).returncode
     if failed:
         print(f"static checks failed: {', '.join(failed)}")
