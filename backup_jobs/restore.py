@@ -6,6 +6,7 @@ overwritten: a target that is not empty, or that is the source itself, is refuse
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from backup_jobs.sources.bucket_restore import restore_objects
 from backup_jobs.sources.contract import RestoredItem
 from backup_jobs.sources.postgres_restore import Difference, Target, differences, load
 from backup_jobs.sources.tree import require_empty, write_tree
-from strongroom.errors import Differs, KeyFailure, UsageError
+from strongroom.errors import Differs, KeyFailure, Transient, UsageError
 from strongroom.estate.manifest import Repository
 from strongroom.evidence.trust import Trust
 from strongroom.jobs.contract import Clock, Context
@@ -135,14 +136,16 @@ def run(
 ) -> RestoreReport:
     """Restores to `target`: a DSN of an empty database, a new folder, or an empty s3://bucket/prefix with `client`.
 
-    UsageError for an unsuitable target, IntegrityFailure naming the object when the copy is damaged, Differs when what
-    was loaded is not what was backed up.
+    UsageError for an unsuitable target, Transient when it cannot be written, IntegrityFailure naming the object when
+    the copy is damaged, Differs when what was loaded is not what was backed up.
     """
     report = RestoreReport(plan(opened, target))
     snapshot, start = opened.snapshot, clock.monotonic()
     with step(progress or Silent(), f"restore {report.plan.source}", report.plan.files) as bar:
-        items = snapshot.restored(bar)
-        report.facts = _load(snapshot, items, target, client)
+        try:
+            report.facts = _load(snapshot, snapshot.restored(bar), target, client)
+        except OSError as error:
+            raise Transient(f"the target cannot be written: {os.strerror(error.errno or 0)}") from None
     report.phases["load"] = round(clock.monotonic() - start, 3)
     if snapshot.root.kind == "postgres" and not _is_folder(target):
         start = clock.monotonic()

@@ -21,6 +21,12 @@ from strongroom.errors import IntegrityFailure, Undetermined, UsageError
 
 _FAILED_TABLE = re.compile(r"COPY failed for table \"([^\"]+)\"")
 
+#: What pg_restore says when the target server or host is at fault, not the dump.
+_HOST_FAULT = re.compile(
+    r"No space left on device|could not (?:extend|write|access) file|out of (?:shared )?memory|could not create locale"
+    r"|server closed the connection|connection to server .* failed|the database system is|collation .* does not exist"
+)
+
 _USED = """
     SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
@@ -72,6 +78,8 @@ def load(items: Iterator[RestoredItem], target: Target) -> dict[str, Any]:
         tool = workspace.start([tools.path("pg_restore"), *options, str(workspace.path / DUMP)])
         if workspace.wait(tool) != 0:
             errors = workspace.errors(tool)
+            if _HOST_FAULT.search(errors):
+                raise Undetermined(f"the target server could not take the dump: {postgres_tools.explain(errors)}")
             table = _FAILED_TABLE.search(errors)
             where = f" at table {table.group(1)}" if table else ""
             raise IntegrityFailure(f"pg_restore could not load the dump{where}: {postgres_tools.explain(errors)}")

@@ -50,6 +50,8 @@ def write_tree(items: Iterator[RestoredItem], root: Path) -> int:
         else:
             _write_file(path, item)
     for path, item in links:
+        if path.exists() or path.is_symlink():
+            raise Corrupt(f"{item.path} is in the snapshot twice")
         path.symlink_to(item.target)
         os.utime(path, ns=(item.mtime_ns, item.mtime_ns), follow_symlinks=False)
     for path, item in reversed(folders):

@@ -101,8 +101,9 @@ def take_snapshot(client: Any, path: Path) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 for block in answer.iter_content(_BLOCK):
                     file.write(block)
-    except requests.RequestException as error:
-        raise Transient(f"OpenBao cannot be reached ({type(error).__name__})", hint="run again") from None
+    except OSError as error:  # requests' errors are OSErrors, as are a missing CA file and a full disk
+        hint = "check VAULT_ADDR, VAULT_CACERT and the room in STRONGROOM_SCRATCH"
+        raise Transient(f"OpenBao's snapshot cannot be fetched ({type(error).__name__})", hint=hint) from None
     try:
         check_snapshot(path)
     except Corrupt as error:
