@@ -115,9 +115,9 @@ class Supervisor:
         if entry is None or (entry.state is State.RUNNING) != wanted:
             try:
                 self._aws.let_kms(gateway.process, serve=wanted)
-            except StrongroomError as error:
-                known = replace(known, note=str(error))
-            self._set(replace(known, state=State.RUNNING if wanted else State.STOPPED))
+                self._set(replace(known, state=State.RUNNING if wanted else State.STOPPED))
+            except StrongroomError as error:  # the next round tries again
+                self._set(replace(known, state=State.FAILED if wanted else State.RUNNING, note=str(error)))
 
     def _start(self, server: Server) -> None:
         began = time.monotonic()

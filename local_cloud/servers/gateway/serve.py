@@ -21,6 +21,8 @@ from moto.backends import get_backend
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from local_cloud.servers.ports import free_port
+
 from . import protocol
 from .call import Rule
 from .clock import Clock
@@ -114,13 +116,14 @@ class Server:
         self._ports = {"": config.port, "kms": config.kms_port}
 
     def _listen(self, name: str) -> None:
+        # cheroot sets SO_REUSEADDR on a named port only; without it KMS could not listen again where connections linger
         server = wsgi.Server(
-            ("127.0.0.1", self._ports[name]),
+            ("127.0.0.1", self._ports[name] or free_port()),
             self._apps[name],
             numthreads=self.config.threads if not name else max(4, self.config.threads // 2),
             server_name="127.0.0.1",
             request_queue_size=128,
-            timeout=60,
+            timeout=20,  # a handshake is done by the accepting thread: a silent peer must not hold it long
         )
         server.keep_alive_conn_limit = 256
         server.ssl_adapter = BuiltinSSLAdapter(str(self.config.certificate), str(self.config.private_key))
@@ -162,8 +165,12 @@ class Server:
     def start_kms(self) -> None:
         """KMS listens on its port again."""
         if "kms" not in self._listeners:
-            self._listen("kms")
-            self.cloud.kms_up = True
+            self.cloud.kms_up = True  # before the port answers: whoever sees it open may use what needs KMS
+            try:
+                self._listen("kms")
+            except OSError:
+                self.cloud.kms_up = False
+                raise
 
     def stop(self) -> None:
         """Closes both ports and removes the ready file."""
