@@ -20,9 +20,6 @@ CHUNKED = frozenset((UNSIGNED_TRAILER, SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER))
 _BLOCK = 1 << 20
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
-#: Bytes of an aws-chunked header line or trailer.
-LINE_LIMIT = 16384
-
 
 class ChunkSigner:
     """The chain of chunk signatures, beginning with the request's own."""
