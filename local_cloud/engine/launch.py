@@ -95,7 +95,10 @@ class HostClient:
                 os.close(writer)
             listener = threading.Thread(target=listen, daemon=True)
             listener.start()
-            line = first.get(timeout=START_SECONDS)
+            try:
+                line = first.get(timeout=START_SECONDS)
+            except queue.Empty:
+                raise StrongroomError(f"{Path(job['pack']).name} said nothing in {START_SECONDS} seconds") from None
             if line is None:
                 raise StrongroomError(f"{Path(job['pack']).name} ended at its start: {words[-1] if words else ''}")
             yield line

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -117,7 +118,9 @@ def _run_pack(job: dict[str, Any]) -> None:
 
     os.chdir(job["pack"])
     sys.argv = ["pulumi.policy", job["engine"], "."]
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout = io.TextIOWrapper(
+        os.fdopen(1, "wb", buffering=0), write_through=True
+    )  # as -u does: the port is waited for
     runpy.run_module("pulumi.policy", run_name="__main__")
 
 

@@ -90,15 +90,10 @@ class Project:
 def engine_home(tmp_path_factory):
     """A home folder with a running fork server that can import the probe."""
     home = tmp_path_factory.mktemp("home")
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(HERE)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(HERE))
+        patch.delenv("PYTHONUNBUFFERED", raising=False)  # the laptop's cloud starts it without
         process = launch.start(home)
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
     yield home
     process.terminate()
     assert process.wait(10) == 0
