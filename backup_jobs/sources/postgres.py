@@ -36,6 +36,15 @@ _FACTS = """
            (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text,
            pg_database_size(current_database())
 """
+#: Roles that own something in this database or hold a grant in it: what a restore with owners needs.
+_ROLES = """
+    SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' AND (
+        oid IN (SELECT refobjid FROM pg_catalog.pg_shdepend WHERE refclassid = 'pg_catalog.pg_authid'::regclass
+                AND dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+        OR oid IN (SELECT relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'))
+    ORDER BY 1
+"""
 
 
 class PostgresSource:
@@ -112,7 +121,7 @@ class PostgresCapture:
     def _read_catalog(self) -> None:
         read = self._connection.execute
         self._facts["extensions"] = dict(read("SELECT extname, extversion FROM pg_extension ORDER BY 1").fetchall())
-        self._facts["roles"] = [r for (r,) in read("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")]
+        self._facts["roles"] = [role for (role,) in read(_ROLES)]
         foreign = read("SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'f' ORDER BY 1").fetchall()
         self._facts["skipped"] = [{"path": name, "reason": "foreign-table"} for (name,) in foreign]
         self._facts["changed"] = []

@@ -79,6 +79,25 @@ def test_round_trip_is_equal_and_every_kind_of_change_is_seen(portal, source_ser
     assert ("public.patients", "row-digest") in other
 
 
+def test_owners_and_grants_need_only_the_roles_of_this_database(portal, source_server, carry) -> None:
+    owner, bystander = (f"{name}_{os.urandom(3).hex()}" for name in ("owner", "bystander"))
+    with psycopg.connect(portal) as connection:
+        connection.execute(f"CREATE ROLE {owner}; CREATE ROLE {bystander}; ALTER TABLE visits OWNER TO {owner}")
+    items, facts, _ = carry(PostgresSource("portal", portal), KEY)
+    assert owner in facts["roles"] and bystander not in facts["roles"]
+    globals_sql = next(b"".join(item.read()) for item in items if item.path == "globals.sql")
+    assert bystander.encode() in globals_sql
+    target = source_server.create(f"owned_{os.urandom(3).hex()}")
+    lacking = load(iter(items), Target(target, {**facts, "roles": [*facts["roles"], "nobody_here"]}))
+    assert lacking == {"roles_missing": ["nobody_here"]}  # then it is loaded without owners and grants
+    whole = source_server.create(f"owned_{os.urandom(3).hex()}")
+    load(iter(items), Target(whole, facts))
+    with connected(whole) as connection:
+        found = connection.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'visits_1'").fetchone()
+        parent = connection.execute("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'visits'").fetchone()
+    assert (found, parent) == (("postgres",), (owner,))
+
+
 def test_all_of_it_is_one_moment_while_writers_write(portal, source_server, carry) -> None:
     stop = threading.Event()
 
