@@ -96,7 +96,7 @@ def engine_home(tmp_path_factory):
         process = launch.start(home)
     yield home
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 @pytest.fixture

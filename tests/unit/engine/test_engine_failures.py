@@ -138,7 +138,7 @@ def test_a_killed_run_leaves_a_state_that_says_what_was_under_way(project, numbe
         stderr=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "create b" not in project.log():
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -147,7 +147,7 @@ def test_a_killed_run_leaves_a_state_that_says_what_was_under_way(project, numbe
     assert [(item["type"], item["resource"]["urn"].split("::")[-1]) for item in pending] == [("creating", "b")]
     process.send_signal(number)
     if number == signal.SIGKILL:
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         (project.store / "release").touch()
         assert "a" in project.resources()
         assert project.state()["pending_operations"]
@@ -155,7 +155,7 @@ def test_a_killed_run_leaves_a_state_that_says_what_was_under_way(project, numbe
         assert any("interrupted while creating" in message.text for message in result.messages)
     else:
         (project.store / "release").touch()  # the step under way may end
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert b"interrupted" in errors
         assert {"a", "b"} <= set(project.resources())
     assert "pending_operations" not in project.state()
