@@ -15,7 +15,7 @@ from backup_jobs.repository.layout import pack_name
 from backup_jobs.repository.objects import fetch_pack
 from backup_jobs.repository.packs import HEADER, PackCipher, salt_of
 from backup_jobs.repository.references import Ref
-from strongroom.errors import Corrupt, IntegrityFailure
+from strongroom.errors import Corrupt, IntegrityFailure, UsageError
 from strongroom.storage.contract import Storage
 
 WORKERS = 2
@@ -71,7 +71,8 @@ class BlobReader:
         try:
             data = self._storage.get(pack_name(ref.pack), range=(ref.offset, ref.offset + ref.length))
             return self._cipher(ref).open(ref.offset, data, ref.pack)
-        except IntegrityFailure:
+        except (IntegrityFailure, UsageError):
+            # UsageError: S3 answers InvalidRange when what lies on top is shorter;
             # another stored version may hold the pack's true bytes; fetch_pack says what is wrong if none does
             whole = fetch_pack(self._storage, ref.pack)
             cipher = PackCipher(self._repo, ref.run, self._key(ref), salt_of(whole[:HEADER], ref.pack))

@@ -13,7 +13,7 @@ import pyfastcdc
 
 from backup_jobs.repository.layout import CHUNK_SIZES
 
-WINDOW = 8 << 20
+WINDOW = 4 << 20
 
 
 def cutter(seed: int) -> pyfastcdc.FastCDC:

@@ -23,7 +23,7 @@ ID = 32
 ENTRY = struct.Struct(">32sIIIII")
 _PLACE = struct.Struct(">IIIII")
 #: An index part is written whenever a run has this many new pieces: memory stays flat.
-PART_ENTRIES = 1 << 17
+PART_ENTRIES = 1 << 15
 
 
 class PieceTable:

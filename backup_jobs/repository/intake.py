@@ -37,9 +37,11 @@ from strongroom.progress import Progress, step
 from strongroom.storage.contract import Storage
 
 #: How many recent pieces of this run are known for deduplication within the run.
-RECENT = 1 << 17
+RECENT = 1 << 15
 #: More waiting lines than this, and the open packs are stored early.
-WAITING = 1 << 16
+WAITING = 1 << 15
+#: Lines are settled in batches: looking for stored packs after every single file costs more than the lines.
+BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,13 @@ class Intake:
     def take(self, items: Iterable[Item], label: str, progress: Progress, cancel: Event) -> None:
         """Reads every item. Partial when cancelled; storage errors end it; unreadable items are listed."""
         with step(progress, label):
-            for item in items:
+            for number, item in enumerate(items):
                 if cancel.is_set():
                     raise Partial(f"{label} was cancelled", hint="nothing was committed; run again")
                 self._take(item)
                 progress.advance()
-                self._settle()
+                if number % BATCH == 0:
+                    self._settle()
                 if len(self._pending) > WAITING:
                     self._store_open_packs()
 
@@ -149,8 +152,10 @@ class Intake:
 
     def _read(self, pending: _Pending) -> None:
         with pending.item.open() as stream:
-            first = stream.read(SMALL_FILE + 1)
-            while len(first) <= SMALL_FILE and (more := stream.read(SMALL_FILE + 1 - len(first))):
+            size = pending.item.size
+            # a small file is read with the room it needs: a quarter of a MiB for each costs more than reading it
+            first = stream.read(size + 1 if size is not None and size < SMALL_FILE else SMALL_FILE + 1)
+            while len(first) <= SMALL_FILE and (more := stream.read(min(1 << 16, SMALL_FILE + 1 - len(first)))):
                 first += more
             if len(first) <= SMALL_FILE:
                 pending.size = len(first)

@@ -23,7 +23,7 @@ PACK_TARGET = 16 << 20
 #: Pieces a pack may hold: bounds how many listing lines wait for a pack's name.
 PACK_PIECES = 1 << 15
 WORKERS = 2
-_QUEUE = 12
+_QUEUE = 8
 
 
 class Blob:
