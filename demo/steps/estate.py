@@ -17,7 +17,8 @@ def show(stage: Stage) -> str:
     _start_cloud(stage)
     fingerprint = _escrow_key(stage)
     _deployer_token(stage)
-    first, resources = _up(stage)
+    first, _ = _up(stage)
+    resources = _resources(stage)
     again, touched = _up(stage)
     require(touched == 0, f"a second `stack up` changed {touched} resources of an estate nobody touched")
     stage.display.line(f"three simulated accounts behind a gateway that decides by policy; escrow key {fingerprint}")
@@ -98,6 +99,15 @@ def _up(stage: Stage) -> tuple[float, int]:
                 result = engine.up(stage.root, layer, ENV, Silent())
             touched += sum(count for verb, count in result.changes.items() if verb not in ("same", "read"))
     return time.monotonic() - started, touched
+
+
+def _resources(stage: Stage) -> int:
+    """What lies in the state and is real: neither components nor providers."""
+    from local_cloud.engine.checkpoint import load
+    from local_cloud.engine.project import LAYERS
+
+    every = [item for layer in LAYERS for item in load(stage.home, f"{layer}.{ENV}").resources()]
+    return sum(item.custom and not item.type.startswith("pulumi:") for item in every)
 
 
 def _await_fork_server(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,14 +23,13 @@ _SECONDS = 120.0
 def show(stage: Stage) -> str:
     """Stops both, restores by KMS (exit 5) and by escrow (digests equal), and starts both again."""
     assert stage.patient is not None
+    kit = recovery_kit(stage)
     with tempfile.TemporaryDirectory(prefix="strongroom-outage-") as name, _stopped(stage):
         folder = Path(name)
-        restoring = _strongroom(stage, folder / "by-kms")
+        restoring = _strongroom(stage, folder / "by-kms", kit)
         python = isolated_python(folder / "venv")
-        trust = folder / "trust.json"
-        trust.write_text(json.dumps([key.model_dump(mode="json") for key in _signers(stage)]))
-        reader = [python, "-I", stage.root / "tools" / "restore.py"]
-        keys = _keys(stage, trust)
+        reader = [python, "-I", kit / "restore.py"]
+        keys = _keys(stage, kit / "trust.json")
         alone = _run([python, "-I", "-c", _ALONE])
         require(alone.returncode == 0, f"the isolated interpreter is not isolated: {alone.stderr.decode()[-200:]}")
         row = ["psychotherapy_notes", str(stage.patient.note), "psy-note"]
@@ -85,11 +85,37 @@ def _stopped(stage: Stage) -> Iterator[None]:
         stage.forget_contexts()
 
 
-def _strongroom(stage: Stage, target: Path) -> subprocess.Popen[bytes]:
-    """`strongroom restore run` as somebody would start it, with the restorer's credentials."""
+def recovery_kit(stage: Stage) -> Path:
+    """What lies beside the escrow key for a day without KMS: manifest, pinned signers, the reader. No secrets.
+
+    The manifest's bucket is encrypted under KMS, so with KMS down nobody can fetch it any more.
+    """
+    from local_cloud.servers.layout import private_folder, write_private
+    from strongroom.estate.manifest import LAYERS
+    from strongroom.storage.s3 import S3Storage
+
+    ctx, declared = stage.context("restorer"), stage.manifest().evidence
+    bucket = S3Storage(ctx.session("restorer", "workload").client("s3"), f"strongroom-{ENV}-manifest")
+    kit = private_folder(stage.escrow / "kit")
+    parts = private_folder(kit / "manifest" / ENV)
+    for layer in LAYERS:
+        write_private(parts / f"{layer}.json", bucket.get(f"{ENV}/{layer}.json"))
+    signers = [key.model_dump(mode="json") for key in (declared.keys if declared else ())]
+    write_private(kit / "trust.json", json.dumps(signers))
+    write_private(kit / "restore.py", (stage.root / "tools" / "restore.py").read_bytes())
+    return kit
+
+
+def _strongroom(stage: Stage, target: Path, kit: Path) -> subprocess.Popen[bytes]:
+    """`strongroom restore run` as somebody would start it, with the restorer's credentials and the kit's manifest."""
     command = [stage.python / "strongroom", "restore", "run", "device-data", "--to", target, "-e", ENV]
     return subprocess.Popen(
-        command, cwd=stage.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=stage.root,
+        env={**os.environ, "STRONGROOM_MANIFEST": str(kit / "manifest")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
 
@@ -107,11 +133,6 @@ def _keys(stage: Stage, trust: Path) -> list[str | Path]:
         "--from", folder, "--key", options["escrow_key"], "--passphrase-file", options["escrow_passphrase"],
         "--trust", trust,
     ]  # fmt: skip
-
-
-def _signers(stage: Stage) -> list[object]:
-    declared = stage.manifest().evidence
-    return list(declared.keys) if declared else []
 
 
 def _compare(stage: Stage, restored: Path) -> int:

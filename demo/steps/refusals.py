@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from demo.stage import Stage, require
 
 TITLE = "A stolen writer"
-_WIDTH = 150
 DENIED = ("AccessDenied", "AccessDeniedException")
 
 
@@ -61,15 +60,21 @@ def _attempt(stage: Stage, what: str, act: Callable[[], Any]) -> bool:
     except ClientError as error:
         found = error.response["Error"]
         if found["Code"] in DENIED:
-            stage.display.refused(what, deciding(found["Message"]))
+            stage.display.refused(what, deciding(found["Message"], {k.ref: k.name for k in stage.manifest().keys}))
             return True
         stage.display.failed(f"{what}: {found['Code']}: {found['Message']}")
         return False
     return False
 
 
-def deciding(message: str) -> str:
-    """What decided, out of a refusal's message: the gateway names the statement, or says that none allows it."""
+def deciding(message: str, names: Mapping[str, str]) -> str:
+    """What decided, out of a refusal's message: the gateway names the statement, or the policy that allows nothing.
+
+    `names` maps ARNs of keys to their names in the estate.
+    """
     _, mark, decided = message.partition("[decided by: ")
     words = decided.removesuffix("]") if mark else message
-    return words if len(words) <= _WIDTH else words[: _WIDTH - 1] + "…"
+    for reference, name in names.items():
+        words = words.replace(reference, name)
+    silent = "no statement allows it"
+    return words[: words.index(silent) + len(silent)] if silent in words else words

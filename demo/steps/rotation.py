@@ -33,18 +33,22 @@ def show(stage: Stage) -> str:
     require(moved >= 20_000, f"only {moved} subject keys were moved")
     require(written, "the application wrote nothing during the rewrap")
     after = {slot.run: slot for slot in _slots(stage)}
+    followed = next(result.detail for result in rotated.results if result.detail["key"] == FOLLOWED)
     for old in before:
         new = after[old.run]
-        require(
-            new.wrapped.version != old.wrapped.version, f"slot {new.name} is still under version {old.wrapped.version}"
-        )
+        require(new.wrapped.version == followed["to_version"], f"slot {new.name} is not under the new version")
+        require(new.generation > old.generation, f"slot {new.name} was not written anew")
     versions = "; ".join(
         f"{result.detail['key']} {_short(result.detail['from_version'])} → {_short(result.detail['to_version'])}"
         for result in rotated.results
     )
     stage.display.line(f"rotated: {versions}")
     for old in before[-2:]:
-        stage.display.line(f"slot {old.run}: {_short(old.wrapped.version)} → {_short(after[old.run].wrapped.version)}")
+        # KMS tells no version when it encrypts, so the slot's is the one that was current when it was stored
+        was = _short(old.wrapped.version or followed["from_version"])
+        now = after[old.run]
+        generations = f"generation {old.generation} → {now.generation}"
+        stage.display.line(f"slot {old.run}: {was} → {_short(now.wrapped.version)}, {generations}")
     stage.display.line(
         f"{moved:,} subject keys rewrapped by compare-and-swap while the application wrote {len(written)} rows "
         f"({raced} raced, none lost); PostgreSQL validated the proof"
