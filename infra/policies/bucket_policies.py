@@ -157,6 +157,9 @@ def _one_key(bucket: str, key_arn: str) -> Iterator[Statement]:
                when={"Null": {SSE: "false"}, "StringNotEquals": {SSE: "aws:kms"}})  # fmt: skip
     yield deny("OnlyOurKey", ("s3:PutObject",), objects, everyone=True,
                when={"Null": {SSE_KEY: "false"}, "StringNotEquals": {SSE_KEY: key_arn}})  # fmt: skip
+    # aws:kms without a key id means aws/s3, the key that AWS manages, whatever the bucket's default is
+    yield deny("OurKeyIsNamed", ("s3:PutObject",), objects, everyone=True,
+               when={"Null": {SSE: "false", SSE_KEY: "true"}})  # fmt: skip
 
 
 def _worm(bucket: str) -> Iterator[Statement]:

@@ -183,7 +183,9 @@ def _state(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
 
 def _rewrapping(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
     rotator = [names.role_arn(estate, "workload", "rotator")]
-    yield allow("RotatorRewraps", (*REENCRYPT, *DESCRIBE), to=rotator)
+    # to the same key alone: else a backup's run key could be moved under a key that the application opens
+    yield allow("RotatorRewraps", REENCRYPT, to=rotator, when={"Bool": {"kms:ReEncryptOnSameKey": "true"}})
+    yield allow("RotatorDescribes", DESCRIBE, to=rotator)
     if spec.account == "workload":
         yield from _rotating(estate)
 

@@ -27,6 +27,7 @@ HELPFUL = {
     "kms__SigningAlgorithm": "ECDSA_SHA_256",
     "kms__MacAlgorithm": "HMAC_SHA_256",
     "kms__GrantIsForAWSResource": "true",
+    "kms__ReEncryptOnSameKey": "true",
 }
 KMS_KEYS = [spec for spec in keyring(dev()) if spec.provider == "aws-kms"]
 

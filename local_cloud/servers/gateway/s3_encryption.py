@@ -66,9 +66,8 @@ class Encryption:
             return Sealing(plain, wrapped, {"sse": "AES256"})
         if algorithm != "aws:kms":
             raise Refuse("InvalidArgument", f"this cloud does not offer server-side encryption {algorithm}")
-        reference = call.params.get("SSEKMSKeyId") or (
-            default.get("KMSMasterKeyID") if default.get("SSEAlgorithm") == "aws:kms" else None
-        )
+        # a request that names aws:kms and no key means aws/s3, not the bucket's default key (S3 API, PutObject)
+        reference = call.params.get("SSEKMSKeyId") or (None if asked else default.get("KMSMasterKeyID"))
         bucket_key = call.params.get("BucketKeyEnabled", rule.get("BucketKeyEnabled", False))
         facts: dict[str, Any] = {"sse": "aws:kms", "bucket_key": bool(bucket_key)}
         context = self._context(bucket, key, facts)
