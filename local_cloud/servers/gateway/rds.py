@@ -1,7 +1,7 @@
 """RDS: behind an instance stands a real database of the laptop's PostgreSQL, reached at the endpoint RDS answers.
 
-The supervisor writes home/cloud/postgres.json: `{"host", "port", "admin_user", "admin_password_file",
-"sslrootcert"?}`. Without it an instance is only a record, as moto makes it.
+The supervisor writes home/cloud/postgres.json: `{"host", "port", "admin_user", "admin_password_file", "ca_file"}`.
+Without it an instance is only a record, as moto makes it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Databases:
     def rules(self) -> list[Rule]:
         """Key check before creation, the database after it, and the endpoint in every answer."""
         return [
+            Rule("rds", "CreateDBInstance", before=self._check_user),
             Rule("rds", "CreateDBInstance", before=self._check_key, after=self._created),
             Rule("rds", "ModifyDBInstance", after=self._modified),
             Rule("rds", "DeleteDBInstance", after=self._deleted),
@@ -51,9 +52,6 @@ class Databases:
     @contextmanager
     def _admin(self, server: dict[str, Any]) -> Iterator[psycopg.Connection[Any]]:
         password = Path(server["admin_password_file"]).read_text().strip()
-        arguments = (
-            {"sslmode": "verify-full", "sslrootcert": server["sslrootcert"]} if server.get("sslrootcert") else {}
-        )
         with psycopg.connect(
             host=server["host"],
             port=server["port"],
@@ -62,13 +60,21 @@ class Databases:
             dbname="postgres",
             autocommit=True,
             connect_timeout=10,
-            **(arguments or {"sslmode": "require"}),
+            sslmode="verify-full",
+            sslrootcert=server["ca_file"],
         ) as connection:
             yield connection
 
     def _instance(self, call: Call) -> DBInstance | None:
         found = rds_backends[call.account][call.region].databases.get(call.params["DBInstanceIdentifier"].lower())
         return found if isinstance(found, DBInstance) else None
+
+    def _check_user(self, call: Call) -> Refuse | None:
+        """The server's own roles are not to be had: their password would change hands."""
+        server, user = self._server(), str(call.params.get("MasterUsername", "postgres"))
+        if server is not None and (user == server["admin_user"] or user.startswith(("pg_", "rds"))):
+            return Refuse("InvalidParameterValue", f"MasterUsername {user} cannot be used as it is a reserved word")
+        return None
 
     def _check_key(self, call: Call) -> Refuse | None:
         """RDS grants itself the use of the key: the caller must be able to describe it and to create that grant."""
@@ -113,8 +119,10 @@ class Databases:
     def _role(connection: psycopg.Connection[Any], user: str, password: str) -> None:
         present = connection.execute("select 1 from pg_roles where rolname = %s", (user,)).fetchone()
         verb = "alter" if present else "create"
+        # the verifier, not the password, so that no statement of the server ever holds it
+        verifier = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
         text = sql.SQL(verb + " role {} login createdb createrole password {}")
-        connection.execute(text.format(sql.Identifier(user), sql.Literal(password)))
+        connection.execute(text.format(sql.Identifier(user), sql.Literal(verifier)))
 
     @staticmethod
     def _keep_secret(instance: DBInstance, user: str, password: str) -> None:
