@@ -46,6 +46,7 @@ class DrillJob:
 
     def __init__(self, before_check: BeforeCheck | None = None) -> None:
         self._before_check: BeforeCheck = before_check or (lambda _kind, _address: None)
+        self._keys: dict[str, Unwrapper] = {}
 
     def plan(self, ctx: Context) -> Plan:
         """A unit for every source, copy and recipient whose key can be used here."""
@@ -113,9 +114,15 @@ class DrillJob:
             findings.reasons.append("copy-behind")
             raise Degraded(f"copy {copy.name} holds no backup of {source}", hint="run: strongroom job run copy")
         with findings.phase("open", ctx.clock):
-            keys: dict[str, Unwrapper] = {recipient: opening.unwrapper(ctx, self.duty, recipient)}
+            keys = {recipient: self._key(ctx, recipient)}
             storage = opening.data(ctx, self.duty, repository, copy)
             return RepositoryReader(storage, repository.id, keys, opening.trust(ctx)).open(source, run)
+
+    def _key(self, ctx: Context, recipient: str) -> Unwrapper:
+        """The key of a recipient, opened once a run: the escrow key's passphrase and checks take most of a second."""
+        if recipient not in self._keys:
+            self._keys[recipient] = opening.unwrapper(ctx, self.duty, recipient)
+        return self._keys[recipient]
 
     def _rehearse(self, ctx: Context, unit: Unit, snapshot: Snapshot, findings: Findings) -> None:
         with findings.phase("verify", ctx.clock):
@@ -139,8 +146,7 @@ class DrillJob:
         def check_database(dsn: str, found: Findings) -> None:
             store = self._store(ctx, snapshot.commit.source)
             if store is not None and store.fields:
-                key = opening.unwrapper(ctx, self.duty, recipient)
-                open_sampled_fields(dsn, store.fields, recipient, key, found)
+                open_sampled_fields(dsn, store.fields, recipient, self._key(ctx, recipient), found)
 
         def check_vault(server: ScratchVault, found: Findings) -> None:
             self._check_slots(server, storage, snapshot, transit, found)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -132,4 +133,13 @@ def _configured(core: Any) -> Any:
         retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=120, max_pool_connections=16
     )
     core.set_default_client_config(config)
+    core.register_component("data_loader", _loader())
     return core
+
+
+@cache
+def _loader() -> Any:
+    """One loader for all sessions: each would parse the service models anew, 50 ms a service."""
+    import botocore.session
+
+    return botocore.session.Session().get_component("data_loader")
