@@ -76,8 +76,10 @@ def verify(
 ) -> None:
     """Checks every signature, link and number of the chain; exit 6 when anything is wrong.
 
-    Examples: strongroom evidence verify -e prod --as-of now
-              strongroom evidence verify -e dev --folder ./evidence --trust keys.json --accept-simulated
+    \b
+    Examples:
+      strongroom evidence verify -e prod --as-of now
+      strongroom evidence verify -e dev --folder ./evidence --trust keys.json --accept-simulated
     """
     from datetime import UTC
 

@@ -62,9 +62,11 @@ def run(
 ) -> None:
     """Runs one job; exit 0 ok, 3 partial, 4 degraded, 5 key, 6 integrity, 7 lease, 9 refused, 10 undetermined.
 
-    Examples: strongroom job run backup -e dev
-              strongroom job run backup --source ./ultrasound --dry-run
-              strongroom job run rewrap-fields -o level=branch
+    \b
+    Examples:
+      strongroom job run backup -e dev
+      strongroom job run backup --source ./ultrasound --dry-run
+      strongroom job run rewrap-fields -o level=branch
     """
     use_laptop_cloud()
     from strongroom.cli.registry import run_named

@@ -27,11 +27,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     """A plain table; empty tables say so."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
     count = 0
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))  # a cell is never markup: [secret] must show
         count += 1
     if count:
         Console(highlight=False, width=None if os.isatty(1) else WIDTH).print(table)

@@ -27,8 +27,10 @@ def run(
 ) -> None:
     """Restores one source and compares it with what the backup recorded.
 
-    Examples: strongroom restore run portal --to postgresql://localhost/empty
-              strongroom restore run images --from vaulted --to ./images --dry-run
+    \b
+    Examples:
+      strongroom restore run portal --to postgresql://localhost/empty
+      strongroom restore run images --from vaulted --to ./images --dry-run
     """
     use_laptop_cloud()
     from backup_jobs import restore

@@ -11,7 +11,10 @@ import typer
 from strongroom.cli.output import project_root, use_laptop_cloud
 
 app = typer.Typer(
-    help="The whole story on this machine: provision, encrypt, back up, rotate, attack, restore.",
+    help=(
+        "The whole story on this machine: provision, encrypt, back up, rotate, attack, restore. "
+        "Example: SECRET_FILE=note.txt strongroom demo"
+    ),
     invoke_without_command=True,
 )
 

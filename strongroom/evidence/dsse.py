@@ -82,7 +82,10 @@ def verify(data: bytes, trust: Trust) -> Statement:
         raise SignatureInvalid(f"{len(envelope.signatures)} signatures, exactly one is expected")
     keyid = next(iter(envelope.signatures))
     finished = statement.predicate.get("finished")
-    when = moment(finished) if isinstance(finished, str) else None
+    try:
+        when = moment(finished) if isinstance(finished, str) else None
+    except ValueError:
+        raise SignatureInvalid("`finished` is no time") from None
     key = trust.signer_of(keyid, predicate_type(statement.kind), when)
     public = SSlibKey(keyid, "ecdsa", _SCHEMES[key.alg], {"public": key.spki_pem})
     try:

@@ -17,7 +17,7 @@ _MISSING = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
 _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "500", "503"}
 _UNRETAINED = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
-_CORRUPT = {"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"}
+_CORRUPT = {"InvalidRange", "BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"}
 
 
 class _NotRetained(Exception):
