@@ -1,7 +1,7 @@
 """What the gateway adds to a call: the same calls to moto behind the same server, without and with the gateway.
 
 Run: python bench/gateway.py [calls]. Both sides are threads of one process behind cheroot with TLS; rounds alternate,
-so that load from elsewhere falls on both. Prints medians in milliseconds: what the client waits, what the server's thread
+so that load from elsewhere falls on both. Prints medians in milliseconds: what the client waits, the server
 computes; the promise is less than 3 ms added a call. On a busy machine only the computing time says anything.
 """
 

@@ -6,9 +6,10 @@ understand the same bytes differently.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from moto.core.model import OperationModel
 from moto.core.parse import PROTOCOL_PARSERS
@@ -23,6 +24,44 @@ from .call import Refuse
 SERVICES = frozenset("""kms s3 sts sqs secretsmanager iam rds ec2 logs ecs scheduler sns dynamodb cloudtrail""".split())
 #: Operations a caller may make without credentials, by their Action parameter.
 UNSIGNED = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
+
+
+@functools.cache
+def _subresources() -> frozenset[str]:
+    """The query keys that choose an S3 operation, such as `policy` in PUT /bucket?policy."""
+    model = get_service_model("s3")
+    keys = {key for name in model.operation_names for key in model.operation_model(name).http_trait.query_args}
+    return frozenset(keys - {"list-type", "select-type", "x-id"})
+
+
+def refuse_ambiguity(service: str, environ: dict[str, Any], body: bytes) -> None:
+    """Raises Refuse for a request that moto might understand as another operation than the gateway does.
+
+    moto takes the operation from any `Action` it finds: in a form, in the URL's query, even in a JSON body that looks
+    like a form, and only then from X-Amz-Target or the path. What is decided must be what is done.
+    """
+    query = environ.get("QUERY_STRING", "")
+    names = [unquote(part.partition("=")[0]) for part in query.split("&") if part]
+    if service == "s3":
+        chosen = [name for name in names if name in _subresources()]
+        if len(chosen) > 1:
+            raise Refuse("InvalidArgument", f"a request has one subresource, not {len(chosen)}")
+        ambiguous = "Action" in names
+    else:
+        plain = [name for name in names if not name.startswith("X-Amz-")]
+        rest = service == "scheduler"  # the one REST service, whose parameters do stand in the query
+        ambiguous = bool(plain and body) if not rest else "Action" in names
+        ambiguous |= protocol_of(service) == "json" and bool(plain)
+        ambiguous |= environ.get("CONTENT_TYPE", "").startswith("multipart/")
+    if ambiguous:
+        raise Refuse("InvalidRequest", "the request names its operation in more than one way, so it is refused")
+
+
+def for_moto(protocol: str, body: bytes) -> bytes:
+    """The body as moto gets it: in JSON `&` and `=` are escaped, since moto would read them as a form."""
+    if protocol in ("json", "rest-json"):
+        return body.replace(b"&", b"\\u0026").replace(b"=", b"\\u003d")
+    return body
 
 
 @dataclass(frozen=True)

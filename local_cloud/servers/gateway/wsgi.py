@@ -95,6 +95,9 @@ class Gateway:
             payload = Payload(environ["wsgi.input"], length, kind, signer)
         else:
             environ["wsgi.input"] = io.BytesIO(body)
+        protocol.refuse_ambiguity(service, environ, body)
+        # path-style for the gateway and for moto, whatever host was signed
+        environ["HTTP_HOST"] = f"127.0.0.1:{environ['SERVER_PORT']}"
         wire = protocol.match(service, environ)
         if service == "s3" and not wire.streams:
             body = _whole(payload, length)
@@ -150,12 +153,14 @@ class Gateway:
 
     def _by_moto(self, call: Call, environ: dict[str, Any]) -> Response:
         account = call.backend_account or call.account
+        # of the headers only AWS's own: moto reads an operation even from a header named Action
         clean = {
             name: value
             for name, value in environ.items()
-            if not name.startswith(("HTTP_X_MOTO", "gateway.", "werkzeug."))
+            if not name.startswith(("HTTP_", "gateway.", "werkzeug."))
+            or name.startswith(("HTTP_X_AMZ_", "HTTP_HOST", "HTTP_CONTENT_MD5"))
         }
-        body: bytes = environ["gateway.body"]
+        body = protocol.for_moto(call.protocol, environ["gateway.body"])
         scope = f"{call.now:%Y%m%d}/{call.region}/{call.service}/aws4_request"
         clean |= {
             "HTTP_X_MOTO_ACCOUNT_ID": account,
@@ -165,7 +170,6 @@ class Gateway:
             "wsgi.input": io.BytesIO(body),
             "CONTENT_LENGTH": str(len(body)),
         }
-        clean.pop("HTTP_CONTENT_ENCODING", None)
         status, sent = 500, {}
 
         def start(line: str, pairs: list[tuple[str, str]], _: Any = None) -> None:
