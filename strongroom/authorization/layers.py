@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strongroom.authorization.decision import Layer, Outcome, StatementRef, Step
-from strongroom.authorization.documents import Form, Named, parse
+from strongroom.authorization.documents import Document, Form, Named, parse
 from strongroom.authorization.grants import Grant
 from strongroom.authorization.principals import Match
 from strongroom.authorization.request import Request
@@ -29,7 +29,9 @@ class Source:
     def verdict(self, request: Request) -> Step:
         """Any Deny, else the first level that does not allow, else the Allow of the first level."""
         verdict = Step(self.layer, Outcome.ABSENT)
-        for level in self.levels or ():
+        # all are read before one decides: what is not understood is refused even behind a Deny
+        levels = [[(policy.name, parse(policy, self.form)) for policy in level] for level in self.levels or ()]
+        for level in levels:
             step = self._level(level, request)
             if step.outcome is Outcome.DENY:
                 return step
@@ -37,8 +39,7 @@ class Source:
                 verdict = step
         return verdict
 
-    def _level(self, policies: Sequence[Named], request: Request) -> Step:
-        documents = [(policy.name, parse(policy, self.form)) for policy in policies]
+    def _level(self, documents: Sequence[tuple[str, Document]], request: Request) -> Step:
         for name, document in documents:
             for statement in document.denies:
                 if statement.match(request, bounded=self.bounded):

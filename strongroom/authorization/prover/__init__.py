@@ -2,6 +2,7 @@
 
     proof = prove(facts, pairs)
     proof.verdict          # "PROVED" or "REFUTED"
+    Reach(facts).who_can("kms:Decrypt", key_arn)
     proof.counterexamples  # for each broken pair the shortest derivation, in words and as data
     proof.certificate      # the fixpoint and the hash of its inputs; `checker.check` checks it again
 
@@ -11,12 +12,13 @@ avoided where it denies. So REFUTED may be too strict, and PROVED is never too l
 
 from strongroom.authorization.prover.duties import Ability, Pair
 from strongroom.authorization.prover.facts import Account, Carrier, Facts, Human, Identity, Key, Quorum
-from strongroom.authorization.prover.proof import Counterexample, Proof, prove
+from strongroom.authorization.prover.proof import Counterexample, Proof, Reach, prove
 
 __all__ = [
     "prove",
     "Proof",
     "Counterexample",
+    "Reach",
     "Facts",
     "Human",
     "Identity",

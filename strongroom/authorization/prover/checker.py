@@ -11,7 +11,7 @@ from typing import Any
 
 from strongroom.authorization.prover import power
 from strongroom.authorization.prover.duties import Ability, Pair
-from strongroom.authorization.prover.facts import Carrier, Facts, Identity, Key
+from strongroom.authorization.prover.facts import OUTSIDER, Carrier, Facts, Identity, Key
 from strongroom.authorization.prover.power import Aim, Gained, aim_at
 from strongroom.authorization.prover.rules import RULES, Rule
 
@@ -30,7 +30,9 @@ def check(facts: Facts, pairs: Sequence[Pair], certificate: Mapping[str, Any]) -
         wrong.append("the certificate rests on other assumptions")
     for human in facts.humans:
         gained = frozenset((kind, arn) for kind, arn in certificate.get("gained", {}).get(human.name, ()))
-        wrong += [f"{human.name}: {arn} is missing" for arn in human.identities if ("act", arn) not in gained]
+        wrong += [
+            f"{human.name}: {arn} is missing" for arn in (*human.identities, OUTSIDER.arn) if ("act", arn) not in gained
+        ]
         actors = [facts.by_arn[arn] for kind, arn in gained if kind == "act" and arn in facts.by_arn]
         wrong += [f"{human.name}: {open_end}" for open_end in _open_ends(facts, actors, gained)]
         wrong += [
@@ -45,7 +47,11 @@ def _open_ends(facts: Facts, actors: list[Identity], gained: frozenset[Gained]) 
         for rule in RULES:
             for aim, role, gains in _targets(facts, rule):
                 missing = [gain for gain in gains if gain not in gained]
-                if missing and _follows(facts, actor, rule, aim, role, gained):
+                if (
+                    missing
+                    and not power.crosses_nothing(actor, aim)
+                    and _follows(facts, actor, rule, aim, role, gained)
+                ):
                     yield f"{actor.arn} by {rule.name} on {aim.arn} gains {missing[0]}"
 
 
@@ -56,7 +62,7 @@ def _follows(facts: Facts, actor: Identity, rule: Rule, aim: Aim, role: str, gai
             return False
         if not power.decide(facts, actor, action, aim, gained).allowed:
             return False
-    if rule.service and not power.trusts_service(facts.by_arn[role], rule.service):
+    if rule.service and not power.trusts_service(facts, facts.by_arn[role], rule.service):
         return False
     if rule.passing and not power.decide(facts, actor, "iam:PassRole", Aim(role, role.split(":")[4]), gained).allowed:
         return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from strongroom.authorization.prover import power
-from strongroom.authorization.prover.facts import Facts, Human, Identity
+from strongroom.authorization.prover.facts import OUTSIDER, Facts, Human, Identity
 from strongroom.authorization.prover.index import Index
 from strongroom.authorization.prover.power import Aim, Gained, aim_at
 from strongroom.authorization.prover.rules import RULES, Rule
@@ -54,7 +54,7 @@ class Closure:
 def close(index: Index, human: Human) -> Closure:
     """The closure of one human."""
     closure = Closure(human)
-    for arn in human.identities:
+    for arn in (*human.identities, OUTSIDER.arn):
         closure.steps[("act", arn)] = Step(("act", arn), "")
     identities = index.facts.by_arn
     while True:
@@ -74,7 +74,7 @@ def gains(index: Index, actor: Identity, known: frozenset[Gained]) -> Iterator[S
     """Every gain that one identity's permissions give in one step."""
     for rule in RULES:
         for aim, role, given in _targets(index, actor, rule, known):
-            if all(gain in known for gain in given):
+            if all(gain in known for gain in given) or power.crosses_nothing(actor, aim):
                 continue
             able = partial(_able, index.facts, actor, rule, aim, role)
             if by := able(known):
@@ -105,7 +105,7 @@ def _able(facts: Facts, actor: Identity, rule: Rule, aim: Aim, role: str, known:
         if not decision.allowed:
             return ""
         by = f"{action} on {aim.arn} by {decision.statement or decision.reason}"
-    if rule.service and not power.trusts_service(facts.by_arn[role], rule.service):
+    if rule.service and not power.trusts_service(facts, facts.by_arn[role], rule.service):
         return ""
     if rule.passing and not power.decide(facts, actor, "iam:PassRole", Aim(role, role.split(":")[4]), known).allowed:
         return ""
@@ -130,10 +130,9 @@ def _targets(
                 yield aim_at(carrier), carrier.role, (("act", carrier.role),)
     elif index.covers(actor, action, known):
         if rule.target in ("role", "user"):
-            for identity in facts.identities:
-                if identity.kind == rule.target:
-                    yield Aim(identity.arn, identity.account), identity.arn, ((rule.gain, identity.arn),)
-        else:
+            for identity in index.near(actor, rule.target):
+                yield Aim(identity.arn, identity.account), identity.arn, ((rule.gain, identity.arn),)
+        elif index.near(actor, "user") or index.near(actor, "role"):
             yield from _shared(facts, rule)
 
 

@@ -14,6 +14,8 @@ from strongroom.authorization.documents import Named
 from strongroom.authorization.grants import Grant
 from strongroom.authorization.request import Principal
 
+ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -39,6 +41,16 @@ class Identity:
             return Principal(self.arn, self.account, self.kind)
         session = f"arn:aws:sts::{self.account}:assumed-role/{self.arn.rsplit('/', 1)[-1]}/prover"
         return Principal(session, self.account, "role-session", role_arn=self.arn)
+
+
+#: Everybody can open an AWS account: whoever may write a key's policy or grants may name this identity in it. It is in
+#: no organisation, under no boundary and no SCP of ours.
+OUTSIDER = Identity(
+    arn="arn:aws:iam::000000000000:user/outsider",
+    account="000000000000",
+    kind="user",
+    policies=(Named("outsider", ANYTHING),),
+)
 
 
 @dataclass(frozen=True)
@@ -109,8 +121,8 @@ class Facts:
 
     @cached_property
     def by_arn(self) -> Mapping[str, Identity]:
-        """Identities by ARN."""
-        return {identity.arn: identity for identity in self.identities}
+        """Identities by ARN, the outsider among them."""
+        return {identity.arn: identity for identity in (*self.identities, OUTSIDER)}
 
     @cached_property
     def account_of(self) -> Mapping[str, Account]:

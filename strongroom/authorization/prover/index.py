@@ -26,6 +26,9 @@ class Index:
         self._covers: dict[tuple[str, str], list[Statement]] = {}
         self._keys = {key.arn: key for key in facts.keys}
         self._roles = {role.arn: role for role in facts.identities if role.kind == "role" and role.trust is not None}
+        self._near: dict[tuple[str, str], list[Identity]] = defaultdict(list)
+        for identity in facts.identities:
+            self._near[(identity.account, identity.kind)].append(identity)
         self._granted = {key.arn for key in facts.keys if key.grants}
 
     def keys(self, actor: Identity, action: str, known: Set[Gained]) -> list[Key]:
@@ -37,6 +40,10 @@ class Index:
     def roles(self, actor: Identity, action: str, known: Set[Gained]) -> list[Identity]:
         """The roles whose trust policy could let the actor in."""
         return [self._roles[arn] for arn in sorted(self._targets(Form.TRUST, actor, action, known))]
+
+    def near(self, actor: Identity, kind: str) -> list[Identity]:
+        """The users or roles of the actor's account: no policy of theirs could let another account change them."""
+        return self._near.get((actor.account, kind), [])
 
     def covers(self, actor: Identity, action: str, known: Set[Gained]) -> bool:
         """Whether the actor's own policies cover the action on anything."""

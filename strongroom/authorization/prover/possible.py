@@ -22,7 +22,6 @@ FIXED = frozenset(
         "aws:principaltype",
         "aws:principalisawsservice",
         "aws:principalservicename",
-        "aws:principalorgid",
         "aws:username",
         "aws:viaawsservice",
         "aws:calledvia",
@@ -33,14 +32,17 @@ FIXED = frozenset(
         "kms:grantisforawsresource",
     }
 )
+#: Decided as well if the facts say which organisation all their accounts are in.
+FIXED_IN_ORGANISATION = FIXED | {"aws:principalorgid"}
 _VARIABLE = re.compile(r"\$\{([^}*?$][^},]*)[^}]*\}")
 
 
 @lru_cache(maxsize=16384)
-def loosened(policy: Named, form: Form, *, anywhere: bool = False) -> Named:
+def loosened(policy: Named, form: Form, fixed: frozenset[str] = FIXED, *, anywhere: bool = False) -> Named:
     """The policy that allows whatever the given one may allow; raises UnknownElement if it has no known meaning.
 
-    anywhere: on any resource at all, for actions whose resource is the asker's to choose.
+    fixed: the condition keys that are decided. anywhere: on any resource at all, for actions whose resource is the
+    asker's to choose.
     """
     parse(policy, form)
     document = json.loads(str(policy.document))
@@ -48,21 +50,21 @@ def loosened(policy: Named, form: Form, *, anywhere: bool = False) -> Named:
     listed = listed if isinstance(listed, list) else [listed]
     # a statement that falls away keeps its place, so that a derivation names it by its number in the deployed policy
     document["Statement"] = [
-        _allow(item, anywhere) if item["Effect"] == "Allow" else _deny(item, anywhere) for item in listed
+        _allow(item, fixed, anywhere) if item["Effect"] == "Allow" else _deny(item, fixed, anywhere) for item in listed
     ]
     return Named(policy.name, json.dumps(document, sort_keys=True))
 
 
-def _fixed(text: str) -> bool:
-    return all(name.strip().lower() in FIXED for name in _VARIABLE.findall(text))
+def _fixed(text: str, fixed: frozenset[str]) -> bool:
+    return all(name.strip().lower() in fixed for name in _VARIABLE.findall(text))
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _decidable(key: str, values: Any) -> bool:
-    return key.lower() in FIXED and all(_fixed(str(value)) for value in _list(values))
+def _decidable(key: str, values: Any, fixed: frozenset[str]) -> bool:
+    return key.lower() in fixed and all(_fixed(str(value), fixed) for value in _list(values))
 
 
 def _principals(element: Any, *, avoidable: bool) -> Any:
@@ -82,10 +84,10 @@ def _principals(element: Any, *, avoidable: bool) -> Any:
     return {**element, "AWS": found or ["arn:aws:iam::000000000000:user/nobody"]}
 
 
-def _allow(statement: Mapping[str, Any], anywhere: bool) -> dict[str, Any]:
+def _allow(statement: Mapping[str, Any], fixed: frozenset[str], anywhere: bool) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for operator, keys in statement.get("Condition", {}).items():
-        decidable = {key: values for key, values in keys.items() if _decidable(key, values)}
+        decidable = {key: values for key, values in keys.items() if _decidable(key, values, fixed)}
         if decidable:
             kept[operator] = decidable
     found = {**statement, "Condition": kept}
@@ -96,19 +98,20 @@ def _allow(statement: Mapping[str, Any], anywhere: bool) -> dict[str, Any]:
         return {**found, "Resource": "*"}
     if "Resource" in found:
         found["Resource"] = [
-            _VARIABLE.sub(lambda name: name[0] if _fixed(name[0]) else "*", text) for text in _list(found["Resource"])
+            _VARIABLE.sub(lambda name: name[0] if _fixed(name[0], fixed) else "*", text)
+            for text in _list(found["Resource"])
         ]
     if "NotResource" in found:
-        excluded = [text for text in _list(found.pop("NotResource")) if _fixed(text)]
+        excluded = [text for text in _list(found.pop("NotResource")) if _fixed(text, fixed)]
         found |= {"NotResource": excluded} if excluded else {"Resource": "*"}
     return found
 
 
-def _deny(statement: Mapping[str, Any], anywhere: bool) -> dict[str, Any]:
+def _deny(statement: Mapping[str, Any], fixed: frozenset[str], anywhere: bool) -> dict[str, Any]:
     conditions = statement.get("Condition", {})
-    decidable = all(_decidable(key, values) for keys in conditions.values() for key, values in keys.items())
+    decidable = all(_decidable(key, values, fixed) for keys in conditions.values() for key, values in keys.items())
     listed = _list(statement.get("Resource", statement.get("NotResource", [])))
-    resources = [text for text in listed if _fixed(text)]
+    resources = [text for text in listed if _fixed(text, fixed)]
     narrow = anywhere and "*" not in _list(statement.get("Resource", []))
     partial = "NotResource" in statement and len(resources) < len(listed)
     if not decidable or narrow or partial or (listed and not resources):

@@ -9,14 +9,13 @@ from strongroom.authorization.decision import Decision
 from strongroom.authorization.documents import Form, Named
 from strongroom.authorization.evaluate import Policies, evaluate
 from strongroom.authorization.grants import Grant
-from strongroom.authorization.prover.facts import Account, Carrier, Facts, Identity, Key
-from strongroom.authorization.prover.possible import loosened
+from strongroom.authorization.prover.facts import ANYTHING, OUTSIDER, Account, Carrier, Facts, Identity, Key
+from strongroom.authorization.prover.possible import FIXED, FIXED_IN_ORGANISATION, loosened
 from strongroom.authorization.prover.rules import GRANTED
 from strongroom.authorization.request import Principal, Request, Value
 
 #: What a human has gained: a gain of `rules` and the ARN of the identity, group or key it is about.
 Gained = tuple[str, str]
-ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 _OWNED = (
     '{"Version": "2012-10-17", "Statement": '
     '[{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}'
@@ -33,6 +32,11 @@ class Aim:
     key: Key | None = None
 
 
+def crosses_nothing(identity: Identity, aim: Aim) -> bool:
+    """True if the aim is another account's and has no policy of its own: no request to it can be allowed."""
+    return aim.account != identity.account and aim.policy is None and aim.key is None
+
+
 def aim_at(target: Identity | Key | Carrier) -> Aim:
     """The aim of a request on a target."""
     if isinstance(target, Key):
@@ -45,7 +49,7 @@ def aim_at(target: Identity | Key | Carrier) -> Aim:
 def decide(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]) -> Decision:
     """Whether the identity may possibly do the action on the aim, with what its human has gained."""
     form = Form.KEY if aim.key else Form.TRUST if action.startswith("sts:") else Form.RESOURCE
-    resource = None if aim.policy is None else loosened(aim.policy, form)
+    resource = None if aim.policy is None else loosened(aim.policy, form, _fixed(facts))
     grants: tuple[Grant, ...] = ()
     if aim.key is not None:
         grants = tuple(aim.key.grants)
@@ -67,12 +71,12 @@ def anywhere(facts: Facts, identity: Identity, action: str, gained: Set[Gained])
     return evaluate(request, own).allowed
 
 
-def trusts_service(role: Identity, service: str) -> bool:
+def trusts_service(facts: Facts, role: Identity, service: str) -> bool:
     """Whether the role's trust policy lets the service become it."""
     if role.trust is None:
         return False
     asking = Request(Principal(service, "", "service"), "sts:AssumeRole", role.arn, {}, role.account)
-    return evaluate(asking, Policies(resource=loosened(role.trust, Form.TRUST))).allowed
+    return evaluate(asking, Policies(resource=loosened(role.trust, Form.TRUST, _fixed(facts)))).allowed
 
 
 def _policies(facts: Facts, who: Identity, owner: str, gained: Set[Gained], *, anywhere: bool) -> Policies:
@@ -87,14 +91,18 @@ def _policies(facts: Facts, who: Identity, owner: str, gained: Set[Gained], *, a
     mine, theirs = facts.account_of.get(who.account, nothing), facts.account_of.get(owner, nothing)
 
     def loose(policies: tuple[Named, ...], form: Form) -> tuple[Named, ...]:
-        return tuple(loosened(policy, form, anywhere=anywhere) for policy in policies)
+        return tuple(loosened(policy, form, _fixed(facts), anywhere=anywhere) for policy in policies)
 
     return Policies(
         identity=loose(found, Form.IDENTITY),
-        boundary=None if boundary is None else loosened(boundary, Form.BOUNDARY, anywhere=anywhere),
+        boundary=None if boundary is None else loosened(boundary, Form.BOUNDARY, _fixed(facts), anywhere=anywhere),
         scps=tuple(loose(tuple(level), Form.SCP) for level in mine.scps),
         rcps=tuple(loose(tuple(level), Form.RCP) for level in theirs.rcps),
     )
+
+
+def _fixed(facts: Facts) -> frozenset[str]:
+    return FIXED_IN_ORGANISATION if facts.organisation else FIXED
 
 
 def _context(facts: Facts, identity: Identity) -> dict[str, Value]:
@@ -104,7 +112,7 @@ def _context(facts: Facts, identity: Identity) -> dict[str, Value]:
         "kms:CallerAccount": identity.account,
         "kms:GrantIsForAWSResource": False,
     }
-    if facts.organisation:
+    if facts.organisation and identity is not OUTSIDER:
         found["aws:PrincipalOrgID"] = facts.organisation
     return found
 

@@ -10,7 +10,7 @@ from strongroom.authorization.documents import Form, parse
 from strongroom.authorization.prover import power
 from strongroom.authorization.prover.closure import Closure, Step, close, needed
 from strongroom.authorization.prover.duties import Ability, Pair
-from strongroom.authorization.prover.facts import Carrier, Facts, Human, Identity, Key
+from strongroom.authorization.prover.facts import Carrier, Facts, Identity, Key
 from strongroom.authorization.prover.index import Index
 from strongroom.authorization.prover.power import Aim, Gained, aim_at
 from strongroom.authorization.prover.rules import CARRIERS, RULES
@@ -60,18 +60,33 @@ class Proof:
     certificate: dict[str, Any] | None
 
 
+class Reach:
+    """What every human of the facts can come to do; raises UnknownElement if a document has no known meaning."""
+
+    def __init__(self, facts: Facts) -> None:
+        _read_all(facts)
+        self.index = Index(facts)
+        self.closures = [close(self.index, human) for human in facts.humans]
+
+    def who_can(self, action: str, resource: str) -> dict[str, Held]:
+        """Every human who can come to do an action on a key or carrier, with the shortest way."""
+        ability = Ability("who can", (action,), (resource,))
+        ways = {closure.human.name: holdings(self.index, closure, ability) for closure in self.closures}
+        return {human: held[0] for human, held in ways.items() if held}
+
+
 def prove(facts: Facts, pairs: Sequence[Pair]) -> Proof:
     """Decides the pairs; an element without a known meaning anywhere in the facts refutes, with its reason."""
     try:
-        _read_all(facts)
-        index = Index(facts)
-        closures = [close(index, human) for human in facts.humans]
-        broken = [found for closure in closures for pair in pairs if (found := _broken(index, closure, pair))]
+        reach = Reach(facts)
+        broken = [
+            found for closure in reach.closures for pair in pairs if (found := _broken(reach.index, closure, pair))
+        ]
     except UnknownElement as unknown:
         return Proof("REFUTED", (Counterexample("not understood", "", (), str(unknown)),), None)
     if broken:
         return Proof("REFUTED", tuple(broken), None)
-    return Proof("PROVED", (), certificate(facts, pairs, closures))
+    return Proof("PROVED", (), certificate(facts, pairs, reach.closures))
 
 
 def _read_all(facts: Facts) -> None:
@@ -151,13 +166,3 @@ def _way(facts: Facts, closure: Closure, actor: Identity, action: str, aim: Aim)
 
     premises = needed(actor, aim.arn, frozenset(closure.steps), holds)
     return tuple(closure.derivation(("act", actor.arn), *premises))
-
-
-def humans_who_can(facts: Facts, action: str, resource: str) -> dict[str, Held]:
-    """Every human who can come to do an action on a resource of the facts, with the shortest way."""
-    ability, index = Ability("who can", (action,), (resource,)), Index(facts)
-
-    def shortest(human: Human) -> Held | None:
-        return next(iter(holdings(index, close(index, human), ability)), None)
-
-    return {human.name: held for human in facts.humans if (held := shortest(human)) is not None}

@@ -10,9 +10,20 @@ from typing import Any
 import pytest
 
 from strongroom.authorization import Grant, Named
-from strongroom.authorization.prover import Ability, Account, Carrier, Facts, Human, Identity, Key, Pair, Quorum, prove
+from strongroom.authorization.prover import (
+    Ability,
+    Account,
+    Carrier,
+    Facts,
+    Human,
+    Identity,
+    Key,
+    Pair,
+    Quorum,
+    Reach,
+    prove,
+)
 from strongroom.authorization.prover.checker import check
-from strongroom.authorization.prover.proof import humans_who_can
 
 HOME, OTHER = "210000000001", "210000000002"
 KEY_ARN = f"arn:aws:kms:us-east-1:{HOME}:key/fields"
@@ -207,6 +218,39 @@ def test_a_boundary_that_can_be_dropped_is_none() -> None:
     assert "drops the user's boundary" in refuted(facts(wide, keys=[delegating]))
 
 
+def test_a_policy_owner_under_a_boundary_can_still_let_in_an_account_of_its_own() -> None:
+    """A boundary that allows no use is bypassed by a policy that names the user; an explicit Deny is not.
+
+    Neither keeps out an account of the owner's own: only the organisation's resource control policy does.
+    """
+    use = {"Effect": "Deny", "Action": ["kms:Decrypt"], "Resource": "*"}
+    silent = Named("boundary", doc(allow(["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"])))
+    fence = Named("boundary", doc(allow(["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]), use))
+    owning = [key(to(ADMIN, ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]), USE)]
+    given = facts(user(boundary=fence), NOBODYS_ROLE, keys=owning, organisation="o-clinic")
+    assert "user/outsider may kms:Decrypt" in refuted(given)
+    everyone = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    ours = {"StringNotEquals": {"aws:PrincipalOrgID": "o-clinic"}, "Bool": {"aws:PrincipalIsAWSService": "false"}}
+    outside = {**everyone, "Effect": "Deny", "Action": "kms:*", "Condition": ours}
+    closed = replace(given, accounts=(Account(HOME, rcps=[[Named("only ours", doc(everyone, outside))]]),))
+    proved(closed)
+    assert "user/admin may kms:Decrypt" in refuted(replace(closed, identities=(user(boundary=silent), NOBODYS_ROLE)))
+
+
+def test_an_unknown_organisation_decides_nothing() -> None:
+    ours = {"StringNotEquals": {"aws:PrincipalOrgID": "o-clinic"}}
+    outside = {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": ours}
+    closed = [key(SCHEDULE, to(ADMIN, "kms:Decrypt"), outside)]
+    refuted(facts(user(), NOBODYS_ROLE, keys=closed))
+    proved(facts(user(), NOBODYS_ROLE, keys=closed, organisation="o-other"))
+
+
+def test_a_key_open_to_everybody_is_open_to_every_human() -> None:
+    refuted(facts(user(), keys=[key(SCHEDULE, allow("kms:Decrypt", Principal="*"))]))
+    ours = {"StringEquals": {"kms:CallerAccount": OTHER}}
+    proved(facts(user(), keys=[key(SCHEDULE, allow("kms:Decrypt", Principal="*", Condition=ours))]))
+
+
 def test_replicas_of_multi_region_keys() -> None:
     able = user(ADMIN, allow("kms:CreateKey"))
     replicating = to(ADMIN, "kms:ReplicateKey")
@@ -269,7 +313,7 @@ def test_pairs_that_name_their_only_holders() -> None:
     humans = (Human("dana", (ADMIN,)), Human("bo", (RUNNER,)))
     proved(replace(given, humans=humans), only)
     assert prove(replace(given, humans=(*humans, Human("eve", (RUNNER,)))), only).counterexamples[0].human == "eve"
-    assert set(humans_who_can(replace(given, humans=humans), "kms:Decrypt", KEY_ARN)) == {"bo"}
+    assert set(Reach(replace(given, humans=humans)).who_can("kms:Decrypt", KEY_ARN)) == {"bo"}
 
 
 def test_what_is_not_understood_refutes_wherever_it_stands() -> None:
