@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import boto3
@@ -22,6 +23,8 @@ from contract_rows import (
     root,
     row,
 )
+
+from local_cloud.servers.gateway.sts import totp
 
 
 def caller(cloud: Any, session: Any) -> str:
@@ -251,3 +254,26 @@ def every_call_is_in_the_trail(cloud: Any) -> None:
     assert (mine["errorCode"], mine["userIdentity"]["arn"]) == ("AccessDenied", ALICE)
     made = trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateSecret"}])
     assert secret in str(made["Events"]) and "hidden-value" not in str(made["Events"])
+
+
+@row()
+def a_code_of_the_callers_device_makes_a_session_with_mfa(cloud: Any) -> None:
+    iam, user = cloud.client(ADMIN, "iam"), name("user")
+    iam.create_user(UserName=user)
+    made = iam.create_access_key(UserName=user)["AccessKey"]
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document(allow("sts:AssumeRole")))
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=user)["VirtualMFADevice"]
+    serial, seed = device["SerialNumber"], device["Base32StringSeed"].decode()
+    iam.enable_mfa_device(
+        UserName=user, SerialNumber=serial, AuthenticationCode1="000000", AuthenticationCode2="000000"
+    )
+    condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    role = new_role(cloud, trust={"Principal": root(), "Condition": condition})
+    session = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], region_name="us-east-1")
+    assert cloud.assume(session, role, SerialNumber=serial, TokenCode=totp(seed, int(time.time()) // 30))
+    try:
+        cloud.assume(session, role, SerialNumber=serial, TokenCode="000000")
+    except ClientError as refused:
+        assert refused.response["Error"]["Code"] == "AccessDenied"
+    else:
+        raise AssertionError("any code would do")
