@@ -42,6 +42,8 @@ from .sqs import Queues
 from .sts import SecurityTokens
 from .wsgi import Gateway
 
+#: How long requests that run at SIGTERM may take to end.
+STOP_SECONDS = 10.0
 _log = logging.getLogger("gateway")
 
 
@@ -210,4 +212,8 @@ def serve(config: Config) -> None:
     server.start()
     _log.info("listening on ports %s and %s (KMS)", server.port, server.kms_port)
     ended.wait()
-    server.stop()
+    stopping = threading.Thread(target=server.stop, daemon=True)
+    stopping.start()
+    stopping.join(STOP_SECONDS)
+    logging.shutdown()
+    os._exit(0)  # cheroot's workers are no daemons: a request that hangs would keep the process
