@@ -1,8 +1,8 @@
 """The same estate with one thing wrong: shows that an attack works there, so that its refusal on ours says something.
 
 A fault is a word: `role` (the thief's role may do everything), `unbounded` (its role has no permission boundary),
-`key NAME`, `bucket NAME` (the resource's own policy lets the thief in), `trust DUTY` (the duty's role trusts the thief and
-its holder). Every fault is mended when the block ends.
+`key NAME`, `bucket NAME` (the resource's own policy lets the thief in), `trust DUTY` (the duty's role trusts the thief
+and its holder). Every fault is mended when the block ends.
 """
 
 from __future__ import annotations
