@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from backup_jobs import opening
@@ -35,18 +36,21 @@ _REASON_OF_EXIT = {5: "key-withheld", 6: "integrity", 8: "storage-failed", 9: "r
 
 
 class DrillJob:
-    """Options: `source` (name or names), `copy`, `recipient`, `depth` (full | open), `repository`, `unseal_shares`,
-    `escrow_key` with `escrow_passphrase` (drills the offline key too).
+    """Options: `source` (name or names), `copy`, `recipient`, `depth` (full | open),
+    `repository`, `unseal_shares`, `escrow_key` with `escrow_passphrase` (drills the offline key too), `parallel`:
+    restores at a time, which share this host, so that each takes longer than alone.
 
     `before_check` is called with the loaded scratch system before it is compared: negative controls break it there.
     """
 
     name = "drill"
     duty = "restorer"
+    most_parallel = 8
 
     def __init__(self, before_check: BeforeCheck | None = None) -> None:
         self._before_check: BeforeCheck = before_check or (lambda _kind, _address: None)
         self._keys: dict[str, Unwrapper] = {}
+        self._opening = Lock()
 
     def plan(self, ctx: Context) -> Plan:
         """A unit for every source, copy and recipient whose key can be used here."""
@@ -120,9 +124,10 @@ class DrillJob:
 
     def _key(self, ctx: Context, recipient: str) -> Unwrapper:
         """The key of a recipient, opened once a run: the escrow key's passphrase and checks take most of a second."""
-        if recipient not in self._keys:
-            self._keys[recipient] = opening.unwrapper(ctx, self.duty, recipient)
-        return self._keys[recipient]
+        with self._opening:
+            if recipient not in self._keys:
+                self._keys[recipient] = opening.unwrapper(ctx, self.duty, recipient)
+            return self._keys[recipient]
 
     def _rehearse(self, ctx: Context, unit: Unit, snapshot: Snapshot, findings: Findings) -> None:
         with findings.phase("verify", ctx.clock):

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from strongroom.errors import Exists, Transient
@@ -53,11 +54,18 @@ class ChainedLog:
         self._now, self._retention = now, retention
         self._started = now()
         self._last = 0
+        self._one = Lock()
 
     def emit(self, kind: str, body: Mapping[str, Any], *, inputs: Mapping[str, str] | None = None) -> str:
         """Signs and stores one statement; returns its name. Transient when the log stays contended."""
         reasons: Sequence[str] = list(body.get("reasons", []))
         check_reasons(reasons)
+        with self._one:  # units of one run need not race each other
+            return self._append(kind, body, inputs, reasons)
+
+    def _append(
+        self, kind: str, body: Mapping[str, Any], inputs: Mapping[str, str] | None, reasons: Sequence[str]
+    ) -> str:
         for _ in range(ATTEMPTS):
             sequence, previous = self._tail()
             predicate = {

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Event
+from threading import Event, RLock
 from typing import Any
 from urllib.parse import urlparse
 
@@ -74,6 +74,7 @@ class JobContext:
         self.progress: Progress = progress or Silent()
         self.cancel = Event()
         self.run_id = new_run_id(self.clock)
+        self._making = RLock()  # units may run at the same time
         self._sessions: dict[tuple[str, str, str], Any] = {}
         self._vaults: dict[str, Any] = {}
         self._logs: dict[str, EvidenceLog] = {}
@@ -85,9 +86,10 @@ class JobContext:
 
     def evidence_of(self, duty: str) -> EvidenceLog:
         """The evidence log of a duty that acts in this run; ManifestError when it has no signing key."""
-        if duty not in self._logs:
-            self._logs[duty] = self._open_log(duty)
-        return self._logs[duty]
+        with self._making:
+            if duty not in self._logs:
+                self._logs[duty] = self._open_log(duty)
+            return self._logs[duty]
 
     def home_account(self, duty: str) -> str:
         """The first account in which a duty has a role: workload, then backup, then audit."""
@@ -101,16 +103,18 @@ class JobContext:
         """A boto3 session as a duty's role in an account (by name in the manifest)."""
         where = region or self.manifest.accounts[account].regions[0]
         key = (duty, account, where)
-        if key not in self._sessions:
-            role = self.manifest.role(account, duty)
-            self._sessions[key] = credentials.duty_session(self.env, duty, role, where)
-        return self._sessions[key]
+        with self._making:
+            if key not in self._sessions:
+                role = self.manifest.role(account, duty)
+                self._sessions[key] = credentials.duty_session(self.env, duty, role, where)
+            return self._sessions[key]
 
     def vault(self, duty: str) -> Any:
         """A logged-in hvac client of a duty."""
-        if duty not in self._vaults:
-            self._vaults[duty] = credentials.vault_client(duty)
-        return self._vaults[duty]
+        with self._making:
+            if duty not in self._vaults:
+                self._vaults[duty] = credentials.vault_client(duty)
+            return self._vaults[duty]
 
     def _roles(self, account: str) -> Mapping[str, str]:
         found = self.manifest.accounts.get(account)

@@ -13,6 +13,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlparse
 
@@ -24,21 +25,34 @@ def home() -> Path:
     return Path(os.environ.get("STRONGROOM_HOME", ".strongroom")).resolve()
 
 
+def _session(core: Any, region: str) -> Any:
+    """A boto3 session whose clients are made one at a time: two threads must not make them from one session at once."""
+    import boto3
+
+    session, making = boto3.Session(botocore_session=core, region_name=region), Lock()
+    make = session.client
+
+    def client(*arguments: Any, **options: Any) -> Any:
+        with making:
+            return make(*arguments, **options)
+
+    session.client = client
+    return session
+
+
 def ambient_session(env: str, duty: str, region: str) -> Any:
     """The boto3 session of this process: the duty's profile where the AWS configuration has one, else the default."""
-    import boto3
     import botocore.session
 
     core = botocore.session.Session()
     profile = f"strongroom-{env}-{duty}"
     if profile in core.available_profiles:
         core = botocore.session.Session(profile=profile)
-    return boto3.Session(botocore_session=_configured(core), region_name=region)
+    return _session(_configured(core), region)
 
 
 def holder_session(env: str, duty: str, region: str) -> Any:
     """The session that assumes a duty's roles: the source of its profile, else the ambient one."""
-    import boto3
     import botocore.session
 
     core = botocore.session.Session()
@@ -46,12 +60,11 @@ def holder_session(env: str, duty: str, region: str) -> Any:
     source = profile.get("source_profile")
     if not source:
         return ambient_session(env, duty, region)
-    return boto3.Session(botocore_session=_configured(botocore.session.Session(profile=source)), region_name=region)
+    return _session(_configured(botocore.session.Session(profile=source)), region)
 
 
 def duty_session(env: str, duty: str, role_arn: str, region: str) -> Any:
     """A boto3 session as a duty's role; Denied when the role cannot be assumed, UsageError without credentials."""
-    import boto3
     import botocore.session
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
@@ -67,7 +80,7 @@ def duty_session(env: str, duty: str, role_arn: str, region: str) -> Any:
     )
     core = _configured(botocore.session.Session())
     core._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
-    session = boto3.Session(botocore_session=core, region_name=region)
+    session = _session(core, region)
     identity(session)
     return session
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import traceback
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from strongroom.jobs import metrics
 from strongroom.jobs.contract import Context, Job, Plan, Proof, RunState, Unit, UnitResult, Verdict
 from strongroom.jobs.journal import Journal
 from strongroom.jobs.leases import lease
+from strongroom.progress import Silent
 from strongroom.storage.contract import Storage
 
 _EXIT_OF_STATE = {RunState.PARTIAL: 3, RunState.DEGRADED: 4, RunState.UNDETERMINED: 10}
@@ -107,24 +110,38 @@ def run_job(job: Job, ctx: Context, *, home: Path, leases: Storage | None, dry_r
 
 
 def _execute(job: Job, ctx: Context, plan: Plan, journal: Journal) -> _Run:
+    """Runs the units in order, or several at a time where the job allows it and the option `parallel` asks for it."""
     run = _Run()
-    for unit in plan.units:
-        if ctx.cancel.is_set():
-            run.results.append(UnitResult(unit.id, RunState.PARTIAL, 3, ("interrupted",)))
-            run.problems.append(f"{unit.kind}: not started, the run was asked to stop")
-            continue
-        journal.write("started", ctx.clock.now(), unit=unit.id, kind=unit.kind)
-        try:
-            result = job.execute(ctx, unit)
-        except StrongroomError as error:
-            result = _failed(unit, error.exit_code)
-            run.problems.append(f"{unit.kind}: {error}")
-        except Exception as error:
-            result = _failed(unit, 1)
-            run.problems.append(f"{unit.kind}: internal error {type(error).__name__} at {_place(error)}")
-        run.results.append(result)
-        journal.write("finished", ctx.clock.now(), unit=unit.id, state=result.state.value, error=result.error)
+    limit = min(int(getattr(job, "most_parallel", 1)), int(ctx.options.get("parallel") or 1))
+    with ExitStack() as stack:
+        done: Iterable[tuple[UnitResult, str]] = map(partial(_execute_one, job, ctx, journal), plan.units)
+        if limit > 1:
+            ctx.progress = Silent()  # a bar follows one unit
+            pool = stack.enter_context(ThreadPoolExecutor(limit, thread_name_prefix=job.name))
+            done = pool.map(partial(_execute_one, job, ctx, journal), plan.units)
+        for result, problem in done:
+            run.results.append(result)
+            run.problems += [problem] if problem else []
     return run
+
+
+def _execute_one(job: Job, ctx: Context, journal: Journal, unit: Unit) -> tuple[UnitResult, str]:
+    """One unit's result, and a sentence for people when it failed."""
+    if ctx.cancel.is_set():
+        interrupted = UnitResult(unit.id, RunState.PARTIAL, 3, ("interrupted",))
+        return interrupted, f"{unit.kind}: not started, the run was asked to stop"
+    journal.write("started", ctx.clock.now(), unit=unit.id, kind=unit.kind)
+    problem = ""
+    try:
+        result = job.execute(ctx, unit)
+    except StrongroomError as error:
+        result = _failed(unit, error.exit_code)
+        problem = f"{unit.kind}: {error}"
+    except Exception as error:
+        result = _failed(unit, 1)
+        problem = f"{unit.kind}: internal error {type(error).__name__} at {_place(error)}"
+    journal.write("finished", ctx.clock.now(), unit=unit.id, state=result.state.value, error=result.error)
+    return result, problem
 
 
 def _failed(unit: Unit, exit_code: int) -> UnitResult:
