@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,8 @@ class Stage:
     patient: Patient | None = None
     jobs: list[tuple[str, float]] = field(default_factory=list)
     recovery: list[str] = field(default_factory=list)
+    #: The data set, made while the first layers deploy.
+    portal: Future[Any] | None = field(default=None, repr=False)
     _contexts: dict[str, JobContext] = field(default_factory=dict, repr=False)
 
     @property

@@ -7,10 +7,12 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from demo.dataset.generate import generate
 from demo.display import Display, Outcome
 from demo.search import MINIMUM_BYTES
 from demo.stage import Stage
@@ -70,7 +72,9 @@ def run(secret_file: Path | None, *, keep: bool = True) -> int:
     stage = Stage(home(), project_root(), display, secret, secret_file)
     display.opening(str(stage.home), origin)
     began = time.monotonic()
-    outcomes, codes = tell(stage, STORY)
+    with ThreadPoolExecutor(1) as ahead:
+        stage.portal = ahead.submit(generate)
+        outcomes, codes = tell(stage, STORY)
     display.table(outcomes)
     if not keep:
         lifecycle.stop_all(stage.home)

@@ -7,37 +7,32 @@ from typing import Any
 from demo.stage import Stage, require
 
 TITLE = "Copies and drills"
+#: Restores at a time: most of one is waiting for servers that start.
+AT_A_TIME = 3
 
 
 def show(stage: Stage) -> str:
-    """Copies to the other account and to the disk, then drills all of it; RTO and RPO against the objectives."""
+    """Copies to the other account and to the disk, then drills all of it; RTO and RPO against the objectives.
+
+    One recipient of each copy gets the full rehearsal, the others read every pack back by their own key.
+    """
     copied = stage.run_well("copy")
-    full = [result for options in _drills(stage) for result in stage.run_well("drill", **options).results]
-    copies = {result.detail["copy"] for result in full}
-    sources = {result.detail["source"] for result in full}
-    require(len(full) == len(copies) * len(sources), "a source was not restored from every copy")
+    drilled = stage.run_well("drill", parallel=AT_A_TIME, **stage.escrow_options).results
+    full = [result for result in drilled if result.detail["depth"] == "full"]
+    copies, sources, keys = ({result.detail[name] for result in drilled} for name in ("copy", "source", "recipient"))
     require(len(copies) == 3 and len(sources) == 4, f"{len(sources)} sources from {len(copies)} copies were drilled")
-    require(all(result.detail["verdict"] == "PASS" for result in full), "a drill did not pass")
+    require(len(full) == len(copies) * len(sources), "a source was not fully restored from every copy")
+    require(all(result.detail["verdict"] == "PASS" for result in drilled), "a drill did not pass")
     rows = sum(result.counts.get("rows", 0) for result in full)
     fields = sum(result.counts.get("fields_opened", 0) for result in full)
     require(fields, "no sealed field was opened in a restored database")
     stage.display.line(f"copied to another account and Region (compliance lock) and to disk: {copied.message}")
-    keys = sorted({result.detail["recipient"] for result in full})
     stage.display.line(
-        f"{len(full)} restores into scratch, {len(sources)} sources from {len(copies)} copies by {', '.join(keys)}: "
-        f"{rows:,} rows and files equal, {fields} fields opened"
+        f"{len(full)} restores into scratch ({len(sources)} sources, {len(copies)} copies), {len(drilled) - len(full)} "
+        f"read back by the other keys: {rows:,} rows and files equal, {fields} sealed fields opened"
     )
     stage.recovery = recovery_lines(stage, full)
-    return f"{len(full)} restores passed: {len(sources)} sources, {len(copies)} copies, {len(keys)} keys"
-
-
-def _drills(stage: Stage) -> list[dict[str, str]]:
-    """A full rehearsal of each copy by another key each: OpenBao's, KMS's in the other account, the offline one."""
-    return [
-        {"copy": "primary", "recipient": "recipient-transit", "depth": "full"},
-        {"copy": "vaulted", "recipient": "recipient-vaulted", "depth": "full"},
-        {"copy": "disk", "recipient": "escrow", "depth": "full", **stage.escrow_options},
-    ]
+    return f"{len(full)} full restores passed: {len(sources)} sources from {len(copies)} copies, {len(keys)} keys tried"
 
 
 def recovery_lines(stage: Stage, results: list[Any]) -> list[str]:

@@ -17,7 +17,7 @@ def show(stage: Stage) -> str:
     """Loads the data set as the application and reads the secret's row once raw and once through its keys."""
     from demo.dataset.generate import generate, with_secret
 
-    portal, note = with_secret(generate(), stage.secret)
+    portal, note = with_secret(stage.portal.result() if stage.portal else generate(), stage.secret)
     stage.patient = Patient(note.id, note.patient_id)
     _install_schema(stage)
     rows = _load(stage, portal)

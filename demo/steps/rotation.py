@@ -121,7 +121,10 @@ def withheld(stage: Stage, *keys: str) -> Iterator[None]:
 def _still_open(stage: Stage, superseded: Any, written: list[tuple[uuid.UUID, bytes]]) -> None:
     from backup_jobs import opening
 
-    stage.run_well("drill", copy="primary", recipient=FOLLOWED, depth="open")
+    key = opening.unwrapper(stage.context("restorer"), "restorer", FOLLOWED)
+    for slot in _slots(stage):
+        key.unwrap(slot.wrapped, slot.context)  # KeyFailure names what does not open
+    stage.run_well("drill", copy="primary", recipient=FOLLOWED, depth="open", parallel=2)
     with connect(stage) as connection:
         cipher = application(stage, connection)  # empty caches: every key is asked for again
         require(read_note(stage, connection, cipher) == stage.secret, "the secret reads differently after the rewrap")
