@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import grpc
@@ -78,5 +79,5 @@ def test_a_plugin_ends_when_its_engine_was_killed() -> None:
 
 def test_plugins_are_not_console_scripts() -> None:
     """A console script would shadow the real plugins of everybody who has this environment on PATH."""
-    scripts = Path(local_cloud.plugins.__file__).parents[2] / "pyproject.toml"
-    assert "pulumi-resource" not in scripts.read_text()
+    project = tomllib.loads((Path(local_cloud.plugins.__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(project["scripts"]) == {"strongroom"} and "entry-points" not in project
