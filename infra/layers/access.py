@@ -65,6 +65,7 @@ def _role(
             trust=to_json(trust),
             policy=to_json(policy),
             tags=deployment.tags(owner="deployer.access"),
+            boundary=names.duty_boundary_arn(deployment.estate, account),
         ),
         deployment.in_account(account, depends_on=depends_on or []),
     )

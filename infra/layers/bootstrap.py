@@ -11,7 +11,7 @@ from infra.components.private_bucket import PrivateBucket, PrivateBucketArgs
 from infra.deployment import Deployment
 from infra.layers.keymaking import make_key
 from infra.layers.manifest import key_fact, publish
-from infra.policies import bucket_policies, deployer_permissions, trust_policies
+from infra.policies import bucket_policies, deployer_permissions, duty_permissions, trust_policies
 from infra.policies.document import to_json
 from strongroom.estate import duties, keyring, names
 
@@ -62,6 +62,14 @@ def _deployers(deployment: Deployment) -> tuple[dict[str, dict[str, str]], list[
             path=names.role_path(estate),
             description="the ceiling of every deployer",
             policy=to_json(deployer_permissions.boundary(estate)),
+            opts=options,
+        )
+        aws.iam.Policy(
+            f"duty-boundary-{account}",
+            name="duty-boundary",
+            path=names.role_path(estate),
+            description="the ceiling of every duty",
+            policy=to_json(duty_permissions.duty_boundary(estate)),
             opts=options,
         )
         if estate.bootstrap.oidc_issuer:

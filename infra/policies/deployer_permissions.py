@@ -22,10 +22,11 @@ BUCKET = (
     "s3:GetAccelerateConfiguration", "s3:PutBucketOwnershipControls",
 )  # fmt: skip
 ROLE = (
-    "iam:CreateRole", "iam:DeleteRole", "iam:GetRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:TagRole",
-    "iam:UntagRole", "iam:ListRoleTags", "iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy", "iam:GetRolePolicy",
-    "iam:DeleteRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
+    "iam:DeleteRole", "iam:GetRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:TagRole", "iam:UntagRole",
+    "iam:ListRoleTags", "iam:UpdateAssumeRolePolicy", "iam:GetRolePolicy", "iam:ListRolePolicies",
+    "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
 )  # fmt: skip
+PERMIT = ("iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy")
 #: what uses a key; everything here passes only through a service that stores what the deployer writes
 USE = (
     "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:Sign", "kms:GenerateMac",
@@ -130,6 +131,9 @@ def _makes_keys(estate: Estate, account: str) -> Iterator[Statement]:
 def _access(estate: Estate, account: str) -> Iterator[Statement]:
     roles = f"arn:aws:iam::{names.account_id(estate, account)}:role{names.role_path(estate)}*"
     yield allow("DutyRoles", ROLE, [roles])
+    # a role without the ceiling, or with permissions beyond it, would be anything its maker likes
+    under = {"StringEquals": {"iam:PermissionsBoundary": names.duty_boundary_arn(estate, account)}}
+    yield allow("DutyRolesUnderTheirBoundary", PERMIT, [roles], when=under)
 
 
 def _audit(estate: Estate, account: str) -> Iterator[Statement]:

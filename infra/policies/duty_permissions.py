@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from infra.policies.document import Conditions, Document, Statement, allow, document
+from infra.policies.document import Conditions, Document, Statement, allow, deny, document
 from strongroom.estate import duties, names
 from strongroom.estate.model import CopySpec, Estate
 
@@ -19,6 +19,13 @@ LIST = ("s3:ListBucket", "s3:ListBucketVersions")
 #: a put must name the condition it relies on; without the header the key is absent and the Allow does not match
 IF_ABSENT: Conditions = {"Null": {"s3:if-none-match": "false"}}
 LOCK_MARGIN_DAYS = 8
+#: configuration that an auditor reads; no content
+CONFIGURATION = (
+    "iam:Get*", "iam:List*", "kms:ListKeys", "kms:ListAliases", "s3:GetBucket*", "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration", "s3:ListAllMyBuckets", "sqs:GetQueueAttributes", "sqs:ListQueues",
+    "rds:Describe*", "rds:ListTagsForResource", "ecs:Describe*", "ecs:List*", "scheduler:Get*", "scheduler:List*",
+    "logs:DescribeLogGroups", "secretsmanager:DescribeSecret", "secretsmanager:ListSecrets",
+)  # fmt: skip
 
 
 def duty_policy(estate: Estate, account: str, duty: str) -> Document:
@@ -37,6 +44,37 @@ def duty_policy(estate: Estate, account: str, duty: str) -> Document:
     }
     return document(
         [*_manifest(estate), *_signs(estate, account, duty), *rows[duty](estate, account), *_leases(estate, duty)]
+    )
+
+
+def duty_boundary(estate: Estate) -> Document:
+    """The ceiling of every role that is not a deployer's: work on data, never on what guards it.
+
+    The deployer of `access` writes these roles' policies; under the ceiling it cannot write itself an administrator.
+    """
+    roles = f"arn:aws:iam::*:role{names.role_path(estate)}*"
+    work = (
+        "kms:*", "s3:*", "sqs:*", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability",
+        "ecr:GetAuthorizationToken", "logs:CreateLogStream", "logs:PutLogEvents", "ecs:RunTask",
+    )  # fmt: skip
+    guards = (
+        "s3:PutBucket*", "s3:DeleteBucket*", "s3:CreateBucket", "s3:Put*Configuration", "s3:BypassGovernanceRetention",
+        "s3:PutObjectLegalHold", "s3:PutObjectAcl", "s3:PutObjectVersionAcl", "sqs:SetQueueAttributes",
+        "sqs:AddPermission", "sqs:DeleteQueue",
+    )  # fmt: skip
+    owned = (
+        "kms:CreateKey", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:ReplicateKey", "kms:UpdatePrimaryRegion",
+        "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ImportKeyMaterial",
+        "kms:DeleteImportedKeyMaterial",
+    )  # fmt: skip
+    return document(
+        [
+            allow("Work", work),
+            allow("Look", CONFIGURATION),
+            allow("Become", ("sts:AssumeRole", "iam:PassRole"), [roles]),
+            deny("NoGuardIsChanged", guards),
+            deny("NoKeyIsOwned", owned),
+        ]
     )
 
 
@@ -232,13 +270,7 @@ def _notary(_estate: Estate, _account: str) -> Iterator[Statement]:
 
 
 def _auditor(estate: Estate, account: str) -> Iterator[Statement]:
-    read = (
-        "iam:Get*", "iam:List*", "kms:ListKeys", "kms:ListAliases", "s3:GetBucket*", "s3:GetEncryptionConfiguration",
-        "s3:GetLifecycleConfiguration", "s3:ListAllMyBuckets", "sqs:GetQueueAttributes", "sqs:ListQueues",
-        "rds:Describe*", "rds:ListTagsForResource", "ecs:Describe*", "ecs:List*", "scheduler:Get*", "scheduler:List*",
-        "logs:DescribeLogGroups", "secretsmanager:DescribeSecret", "secretsmanager:ListSecrets",
-    )  # fmt: skip
-    yield allow("ConfigurationRead", read)
+    yield allow("ConfigurationRead", CONFIGURATION)
     if account == "audit":
         bucket = names.evidence_bucket(estate)
         yield allow("EvidenceRead", GET, [names.bucket_arn(bucket, "evidence", "*")])

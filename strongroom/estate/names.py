@@ -66,6 +66,11 @@ def boundary_arn(estate: Estate, account: str) -> str:
     return f"arn:aws:iam::{account_id(estate, account)}:policy{role_path(estate)}deployer-boundary"
 
 
+def duty_boundary_arn(estate: Estate, account: str) -> str:
+    """The permission boundary of every other role of the estate in an account."""
+    return f"arn:aws:iam::{account_id(estate, account)}:policy{role_path(estate)}duty-boundary"
+
+
 def alias(estate: Estate, key: str) -> str:
     """The alias of a KMS key."""
     return f"alias/strongroom/{estate.env}/{key}"

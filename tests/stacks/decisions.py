@@ -46,7 +46,10 @@ def _identity(account: str, duty: str) -> Policies:
         document = deployer_permissions.deployer_policy(dev(), account, duty.removeprefix("deployer."))
         ceiling = Named("boundary", to_json(deployer_permissions.boundary(dev())))
         return Policies(identity=(Named(duty, to_json(document)),), boundary=ceiling)
-    return Policies(identity=(Named(duty, to_json(duty_permissions.duty_policy(dev(), account, duty))),))
+    limit = Named("boundary", to_json(duty_permissions.duty_boundary(dev())))
+    return Policies(
+        identity=(Named(duty, to_json(duty_permissions.duty_policy(dev(), account, duty))),), boundary=limit
+    )
 
 
 _ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
