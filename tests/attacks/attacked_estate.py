@@ -161,6 +161,8 @@ class AttackedEstate:
 
     def make(self, session: boto3.Session, service: str, region: str = "us-east-1", **arguments: Any) -> Any:
         """A client that asks once; the caller closes it."""
+        if service == "s3":  # presigned addresses would else be signed by version 2
+            arguments.setdefault("config", ONCE.merge(Config(signature_version="s3v4")))
         url = self.variables["AWS_ENDPOINT_URL_KMS" if service == "kms" else "AWS_ENDPOINT_URL"]
         given = {"config": ONCE, "endpoint_url": url, "verify": self.variables["AWS_CA_BUNDLE"], **arguments}
         return session.client(service, region_name=region, **given)
