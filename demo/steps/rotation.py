@@ -121,9 +121,9 @@ def withheld(stage: Stage, *keys: str) -> Iterator[None]:
 def _still_open(stage: Stage, superseded: Any, written: list[tuple[uuid.UUID, bytes]]) -> None:
     from backup_jobs import opening
 
-    key = opening.unwrapper(stage.context("restorer"), "restorer", FOLLOWED)
+    opener = opening.unwrapper(stage.context("restorer"), "restorer", FOLLOWED)
     for slot in _slots(stage):
-        key.unwrap(slot.wrapped, slot.context)  # KeyFailure names what does not open
+        opener.unwrap(slot.wrapped, slot.context)  # KeyFailure names what does not open
     stage.run_well("drill", copy="primary", recipient=FOLLOWED, depth="open", parallel=2)
     with connect(stage) as connection:
         cipher = application(stage, connection)  # empty caches: every key is asked for again
@@ -133,9 +133,7 @@ def _still_open(stage: Stage, superseded: Any, written: list[tuple[uuid.UUID, by
             opened = cipher.open("patient-name", "clinical", subject=key, row_key=str(key), sealed=bytes(sealed))
             require(opened == name, "a row written during the rewrap reads differently")
     try:
-        opening.unwrapper(stage.context("restorer"), "restorer", FOLLOWED).unwrap(
-            superseded.wrapped, superseded.context
-        )
+        opener.unwrap(superseded.wrapped, superseded.context)
     except KeyFailure:
         return
     require(False, "the superseded slot opens although its key version is withheld: the withholding proves nothing")
