@@ -27,7 +27,11 @@ def load(path: str | Path) -> Estate:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise EstateError(f"cannot be read ({error.strerror})", file=str(path), hint="run: strongroom init") from None
+        raise EstateError(
+            f"cannot be read ({error.strerror})",
+            file=str(path),
+            hint="begin with a copy of stacks/estate.prod.example.yaml",
+        ) from None
     return parse(text, str(path))
 
 

@@ -157,7 +157,9 @@ class FieldCipher:
     def _newest_branch(self, data_class: str) -> BranchKey:
         version = branch_keys.newest_version(self._connection, self._tenant, data_class)
         if version is None:
-            raise KeyFailure(f"class {data_class} has no branch key", hint="run: strongroom field enrol")
+            raise KeyFailure(
+                f"class {data_class} has no branch key", hint="make one: strongroom.fields.branch_keys.create"
+            )
         return self._branch(data_class, version)
 
     def _branch(self, data_class: str, version: int) -> BranchKey:

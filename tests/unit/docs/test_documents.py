@@ -143,3 +143,25 @@ def test_no_tracked_file_names_a_place_of_one_machine():
         path = ROOT / name
         if path.suffix in (".py", ".md", ".toml", ".yaml", ".txt", ".lock", ".sql", ".j2") and path.is_file():
             assert not pattern.search(path.read_text()), name
+
+
+def test_every_command_that_a_message_names_exists():
+    """Hints tell people what to run; a command that is not there would leave them alone."""
+    known = {path[0]: {p[1] for p in COMMANDS if p[0] == path[0] and len(p) > 1} for path in COMMANDS}
+    for folder in ("strongroom", "key_rotation", "backup_jobs", "infra", "demo", "local_cloud"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for noun, verb in re.findall(r"strongroom (?!demo|dev)([a-z]+) ([a-z-]+)", file.read_text()):
+                if noun in (
+                    "cloud",
+                    "stack",
+                    "job",
+                    "backup",
+                    "restore",
+                    "key",
+                    "escrow",
+                    "evidence",
+                    "estate",
+                    "duty",
+                    "field",
+                ):
+                    assert verb in known.get(noun, ()), f"{file.name}: strongroom {noun} {verb}"
