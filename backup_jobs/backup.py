@@ -46,6 +46,8 @@ class BackupJob:
         units = []
         for address in names:
             name = address if address in {s.name for s in ctx.manifest.stores} else self._source(ctx, address).name
+            if name in self._addresses:
+                raise UsageError(f"{name} was asked for twice: two addresses mean the same source")
             self._addresses[name] = address  # an address may hold a password: it stays out of units and journal
             units.append(Unit("backup", {"source": name}))
         left_out = [s.name for s in ctx.manifest.stores if s.kind in ("queue", "topic")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from backup_jobs import opening
 from backup_jobs.repository import RunInfo, catalogue
 from backup_jobs.repository.copying import copy_run
-from strongroom.errors import Transient
+from strongroom.errors import Degraded, Transient, UsageError
 from strongroom.estate.manifest import Copy, Repository
 from strongroom.jobs.contract import Context, Plan, Proof, RunState, Unit, UnitResult, Verdict
 from strongroom.storage.contract import Storage
@@ -30,7 +30,9 @@ class _Pending:
 
 
 class CopyJob:
-    """Options: `copy`, the name of one target; `repository`; `suspect`, names of objects to compare whatever is due."""
+    """Options: `copy`, the name of one target; `repository`; `suspect`, names of objects to compare whatever is due
+    (comma-separated).
+    """
 
     name = "copy"
     duty = "copier"
@@ -38,8 +40,9 @@ class CopyJob:
     def plan(self, ctx: Context) -> Plan:
         """A unit a target copy; the estimate says how many runs each lacks."""
         repository = self._repository(ctx)
-        wanted = str(ctx.options.get("copy") or "")
-        targets = [copy for copy in repository.copies[1:] if wanted in ("", copy.name)]
+        targets = [copy for copy in opening.copies_wanted(ctx, repository) if copy in repository.copies[1:]]
+        if not targets:
+            raise UsageError(f"{opening.primary(repository).name} is what the others are copied from, not a target")
         units = tuple(Unit("copy", {"repository": repository.id, "copy": target.name}) for target in targets)
         origin = opening.primary(repository).name
         return Plan(units, f"{len(units)} copies from {origin}", tuple("on-demand" for _ in units))
@@ -49,12 +52,14 @@ class CopyJob:
         repository = self._repository(ctx)
         copy = opening.copy_named(repository, str(unit.arguments["copy"]))
         source = opening.data(ctx, self.duty, repository, opening.primary(repository))
+        if not _runs(ctx, source):
+            raise Degraded(f"{source.url} holds no backup to copy", hint="run: strongroom job run backup")
         try:
             target = opening.data(ctx, self.duty, repository, copy)
             pending = self._pending(ctx, source, target)
         except Transient as failure:
             return _behind(unit, copy, failure)
-        suspects = [str(name) for name in ctx.options.get("suspect", ())]
+        suspects = [name for name in str(ctx.options.get("suspect") or "").split(",") if name]
         copied: set[str] = set()
         healed: set[str] = set()
         written = present = 0
@@ -95,6 +100,10 @@ class CopyJob:
         repository = self._repository(ctx)
         source = opening.data(ctx, self.duty, repository, opening.primary(repository))
         done = {str(result.detail.get("copy")) for result in results if result.state is RunState.OK}
+        unbelieved = catalogue.unbelieved(catalogue.runs(source, "", opening.trust(ctx)))
+        if unbelieved:
+            message = f"not copied, its signature does not hold: {', '.join(unbelieved[:5])}"
+            return Verdict(RunState.FAILED, Proof.UNVERIFIED, ("integrity",), message, 6)
         lacking: list[str] = []
         for copy in repository.copies[1:]:
             if copy.name in done:
@@ -103,6 +112,8 @@ class CopyJob:
         if lacking:
             message = f"incomplete after the copy: {', '.join(lacking[:5])}"
             return Verdict(RunState.DEGRADED, Proof.UNVERIFIED, ("copy-behind",), message, 4)
+        if not done:
+            return Verdict(RunState.OK, Proof.UNVERIFIED, (), "no copy was brought up to date")
         healed = [name for result in results for name in result.detail.get("healed", ())]
         message = f"healed {', '.join(healed[:5])}" if healed else f"{len(done)} copies complete"
         return Verdict(RunState.OK, Proof.VERIFIED, (), message)

@@ -20,11 +20,11 @@ from backup_jobs import opening
 from backup_jobs.backup import read_back
 from backup_jobs.drill_checks import open_sampled_fields, open_slot_in, read_shares
 from backup_jobs.rehearsal import BeforeCheck, Findings, Rehearsal
-from backup_jobs.repository import RepositoryReader, RunInfo, Snapshot
+from backup_jobs.repository import RepositoryReader, RunInfo, Snapshot, catalogue
 from backup_jobs.repository.layout import snapshot_name
 from backup_jobs.scratch.openbao import ScratchVault
-from backup_jobs.sources.declared import captured_stores
-from strongroom.errors import Degraded, IntegrityFailure, StrongroomError, worst_exit_code
+from backup_jobs.sources.declared import captured_stores, source_of
+from strongroom.errors import Degraded, IntegrityFailure, StrongroomError, UsageError, worst_exit_code
 from strongroom.estate.manifest import Copy, Repository, Store
 from strongroom.jobs.contract import Context, Plan, Proof, RunState, Unit, UnitResult, Verdict
 from strongroom.jobs.credentials import home
@@ -36,7 +36,7 @@ _REASON_OF_EXIT = {5: "key-withheld", 6: "integrity", 8: "storage-failed", 9: "r
 
 
 class DrillJob:
-    """Options: `source` (name or names), `copy`, `recipient`, `depth` (full | open),
+    """Options: `source` (name or names), `copy`, `recipient` (names, comma-separated), `depth` (full | open),
     `repository`, `unseal_shares`, `escrow_key` with `escrow_passphrase` (drills the offline key too), `parallel`:
     restores at a time, which share this host, so that each takes longer than alone.
 
@@ -50,31 +50,45 @@ class DrillJob:
     def __init__(self, before_check: BeforeCheck | None = None) -> None:
         self._before_check: BeforeCheck = before_check or (lambda _kind, _address: None)
         self._keys: dict[str, Unwrapper] = {}
+        self._unbelieved: list[str] = []
+        self._note = ""
         self._opening = Lock()
 
     def plan(self, ctx: Context) -> Plan:
         """A unit for every source, copy and recipient whose key can be used here."""
         repository = self._repository(ctx)
-        units: list[Unit] = []
+        asked = str(ctx.options.get("depth") or "")
+        if asked not in ("", "full", "open"):
+            raise UsageError(f"a drill has no depth {asked!r}", hint="depth=full or depth=open")
+        copies = opening.copies_wanted(ctx, repository)
+        named = opening.recipients_wanted(ctx, copies)
+        keys: dict[str, list[str]] = {}
         left_out: list[str] = []
-        for copy in repository.copies:
-            if str(ctx.options.get("copy") or copy.name) != copy.name:
-                continue
+        for copy in copies:
             usable = [n for n in copy.recipients if n != opening.ESCROW or opening.has_escrow_key(ctx)]
-            wanted = [n for n in usable if str(ctx.options.get("recipient") or n) == n]
-            if not wanted:
+            wanted = [n for n in usable if not named or n in named]
+            if wanted:
+                keys[copy.name] = wanted
+            elif not named:
                 left_out.append(f"{copy.name} (needs {', '.join(copy.recipients)})")
-                continue
-            latest = self._latest(ctx, repository, copy)
+        if not keys:
+            raise UsageError("nothing can be drilled without the escrow key", hint="escrow_key and escrow_passphrase")
+        found = {copy.name: self._latest(ctx, repository, copy) for copy in copies if copy.name in keys}
+        sources = self._wanted_sources(ctx, list(dict.fromkeys(name for latest in found.values() for name in latest)))
+        units: list[Unit] = []
+        for copy_name, latest in found.items():
+            wanted = keys[copy_name]
             full = wanted[ctx.clock.now().date().toordinal() % len(wanted)]
-            for source in self._wanted_sources(ctx, latest):
+            for source in sources:
                 run = latest[source].run if source in latest else ""
                 for recipient in wanted:
-                    depth = str(ctx.options.get("depth") or ("full" if recipient == full else "open"))
-                    arguments = {"copy": copy.name, "source": source, "recipient": recipient, "run": run}
+                    depth = asked or ("full" if recipient == full else "open")
+                    arguments = {"copy": copy_name, "source": source, "recipient": recipient, "run": run}
                     units.append(Unit("drill", {**arguments, "depth": depth}))
-        note = f"; not drilled without the escrow key: {', '.join(left_out)}" if left_out else ""
-        return Plan(tuple(units), f"{len(units)} restores into scratch{note}", tuple("on-demand" for _ in units))
+        # the long ones first: where several run at a time, none is left over at the end
+        units.sort(key=lambda unit: unit.arguments["depth"] != "full")
+        self._note = f"; not drilled without the escrow key: {', '.join(left_out)}" if left_out else ""
+        return Plan(tuple(units), f"{len(units)} restores into scratch{self._note}", tuple("on-demand" for _ in units))
 
     def execute(self, ctx: Context, unit: Unit) -> UnitResult:
         """Rehearses one restore and records it as evidence, whatever the verdict."""
@@ -104,9 +118,13 @@ class DrillJob:
         if open_:
             worst = worst_exit_code(result.error for result in open_)
             return Verdict(RunState.UNDETERMINED, Proof.UNVERIFIED, (), _sentences(open_), worst)
+        if self._unbelieved:
+            message = f"not drilled, its signature does not hold: {', '.join(self._unbelieved[:5])}"
+            return Verdict(RunState.FAILED, Proof.UNVERIFIED, ("integrity",), message, 6)
         marked = self._mark_unverified(ctx)
         late = [r for r in results if r.state is RunState.PARTIAL]
         summary = f"{len(results)} restores passed" + (f"; {marked} runs marked verified" if marked else "")
+        summary += self._note
         if late:
             return Verdict(RunState.PARTIAL, Proof.VERIFIED, (), f"{summary}; {_sentences(late)}", 3)
         return Verdict(RunState.OK, Proof.VERIFIED, (), summary)
@@ -239,13 +257,16 @@ class DrillJob:
         storage = opening.data(ctx, self.duty, repository, copy)
         control = opening.control(ctx, self.duty, repository, copy) if with_marks else None
         reader = RepositoryReader(storage, repository.id, {}, opening.trust(ctx), control=control)
-        return {info.source: info for info in reader.runs() if info.signature_state != "invalid"}
+        infos = reader.runs()
+        self._unbelieved += [f"{copy.name}: {name}" for name in catalogue.unbelieved(infos)]
+        return {info.source: info for info in infos if info.signature_state != "invalid"}
 
-    def _wanted_sources(self, ctx: Context, latest: dict[str, RunInfo]) -> list[str]:
+    def _wanted_sources(self, ctx: Context, backed_up: list[str]) -> list[str]:
+        known = list(dict.fromkeys([*(s.name for s in captured_stores(ctx.manifest)), *backed_up]))
         option = ctx.options.get("source")
-        if option:
-            return [option] if isinstance(option, str) else [str(name) for name in option]
-        return list(dict.fromkeys([*(s.name for s in captured_stores(ctx.manifest)), *latest]))
+        asked = [option] if isinstance(option, str) else [str(name) for name in option or ()]
+        # an address may hold a password: units, evidence and metrics get the name that its backup has
+        return [a if a in known else source_of(ctx, self.duty, a).name for a in asked] if asked else known
 
     def _where(self, ctx: Context, unit: Unit) -> tuple[Repository, Copy]:
         repository = self._repository(ctx)

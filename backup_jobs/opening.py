@@ -37,6 +37,25 @@ def copy_named(repository: Repository, name: str) -> Copy:
     raise UsageError(f"repository {repository.id} has no copy called {name!r} (it has {known})")
 
 
+def copies_wanted(ctx: Context, repository: Repository) -> tuple[Copy, ...]:
+    """The copy named by the option `copy`, every copy without it; UsageError when there is none of that name."""
+    name = str(ctx.options.get("copy") or "")
+    return (copy_named(repository, name),) if name else repository.copies
+
+
+def recipients_wanted(ctx: Context, copies: Iterable[Copy]) -> tuple[str, ...]:
+    """Recipients named by the option `recipient` (comma-separated), none without it.
+
+    UsageError when none of `copies` has one of them.
+    """
+    named = tuple(name for name in str(ctx.options.get("recipient") or "").split(",") if name)
+    known = sorted({name for copy in copies for name in copy.recipients})
+    for name in named:
+        if name not in known:
+            raise UsageError(f"no copy asked for has the recipient {name!r}", hint=f"there are {', '.join(known)}")
+    return named
+
+
 def session(ctx: Context, duty: str, account: str, region: str = "") -> Any:
     """A session of a duty in an account, or in the duty's home account where it has no role in that one."""
     roles = ctx.manifest.accounts[account].roles if account in ctx.manifest.accounts else {}

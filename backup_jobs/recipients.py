@@ -38,8 +38,10 @@ class RewrapSlotsJob:
         repository = self._repository(ctx)
         units: list[Unit] = []
         total = 0
-        for copy in repository.copies:
-            if copy.backend != "s3" or str(ctx.options.get("copy") or copy.name) != copy.name:
+        wanted = opening.copies_wanted(ctx, repository)
+        opening.recipients_wanted(ctx, wanted)
+        for copy in wanted:
+            if copy.backend != "s3":
                 continue
             newest = newest_slots(opening.data(ctx, self.duty, repository, copy))
             for recipient in self._recipients(ctx, newest):
@@ -107,8 +109,8 @@ class RewrapSlotsJob:
         return Verdict(RunState.OK, Proof.VERIFIED, (), f"{rewrapped} slots rewrapped, none is older than its key")
 
     def _recipients(self, ctx: Context, newest: dict[str, Any]) -> list[str]:
-        wanted = str(ctx.options.get("recipient") or "")
-        return [name for name in newest if _administered(ctx, self.duty, name) and wanted in ("", name)]
+        named = opening.recipients_wanted(ctx, self._repository(ctx).copies)
+        return [name for name in newest if _administered(ctx, self.duty, name) and (not named or name in named)]
 
     def _where(self, ctx: Context, unit: Unit) -> tuple[Repository, Copy, str]:
         repository = self._repository(ctx)

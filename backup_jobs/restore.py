@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from psycopg import conninfo
+
 from backup_jobs import opening
 from backup_jobs.repository import RepositoryReader, Snapshot
-from backup_jobs.sources import vault
+from backup_jobs.sources import postgres_tools, vault
 from backup_jobs.sources.bucket_restore import restore_objects
 from backup_jobs.sources.contract import RestoredItem
 from backup_jobs.sources.postgres_restore import Difference, Target, differences, load
@@ -126,7 +128,7 @@ def plan(opened: Opened, target: str) -> RestorePlan:
         files=root.files,
         bytes=root.size,
         signature=commit.signature,
-        target=target,
+        target=_shown(target),
         phases=("refuse an unsuitable target", "fetch, open and load", "compare with the backup"),
     )
 
@@ -173,6 +175,14 @@ def _load(snapshot: Snapshot, items: Iterator[RestoredItem], target: str, client
         vault.write_snapshot(items, folder / vault.SNAPSHOT)
         return {"items": 1}
     return {"items": write_tree(items, folder)}
+
+
+def _shown(target: str) -> str:
+    """The target for people and logs: of a connection string all but its passwords."""
+    if _is_folder(target) or target.startswith("s3://"):
+        return target
+    secret = ("password", "sslpassword", "passfile")
+    return conninfo.make_conninfo(**{k: v for k, v in postgres_tools.parse(target).items() if k not in secret})
 
 
 def _is_folder(target: str) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from strongroom.errors import Differs, KeyFailure
+from strongroom.errors import Differs, KeyFailure, Partial, UsageError
 from strongroom.estate.manifest import Key, Store
 from strongroom.fields import branch_keys
 from strongroom.fields.wrapping import BranchKey, rewrap
@@ -83,6 +83,8 @@ class RewrapFields:
     name = "rewrap-fields"
 
     def __init__(self, level: str = "root") -> None:
+        if level not in ("root", "branch"):
+            raise UsageError(f"rewrap-fields has no level {level!r}", hint="level=root or level=branch")
         self.level = level
         self.duty = "rotator" if level == "root" else "re-encryptor"
 
@@ -90,9 +92,13 @@ class RewrapFields:
         """One unit a database, tenant and class whose keys are not under the newest version."""
         wanted = str(ctx.options.get("store") or "")
         units: list[Unit] = []
+        found: list[str] = []
         for store in ctx.manifest.stores:
             if store.kind == "postgres" and store.fields and wanted in ("", store.name):
                 units += self._units(ctx, store)
+                found.append(store.name)
+        if wanted and not found:
+            raise UsageError(f"the manifest has no database {wanted!r} with encrypted fields")
         return Plan(tuple(units), f"{len(units)} key groups", ("on-demand",) if units else ())
 
     def _units(self, ctx: Context, store: Store) -> list[Unit]:
@@ -197,6 +203,8 @@ def _rewrap_branch(
     ctx.progress.start(f"rewrapping {data_class} subject keys", total)
     try:
         for _ in range(MAX_PASSES):
+            if ctx.cancel.is_set():
+                raise Partial(f"class {data_class}: asked to stop", hint="run again: it goes on where it stopped")
             done, missed = _one_pass(ctx, connection, target, old, opener)
             moved, raced = moved + done, raced + missed
             if not _count_old(connection, tenant, data_class, target.version):

@@ -71,6 +71,11 @@ def runs(
     return sorted(found, key=lambda info: (info.committed_at, info.run, info.source))
 
 
+def unbelieved(infos: Collection[RunInfo]) -> list[str]:
+    """Names of the commits that cannot be believed: every job leaves them out, so somebody has to say so."""
+    return [commit_name(info.source, info.run) for info in infos if info.signature_state == "invalid"]
+
+
 def read_commit(storage: Storage, source: str, run: str, trust: Trust | None) -> Commit:
     """The commit of a snapshot; errors as in `commit_envelope`."""
     return Commit.read(commit_envelope(storage, source, run, trust), commit_name(source, run), trust)
