@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from strongroom.cli import backup, cloud, escrow, estate, evidence, job, key, restore, stack, story
+from strongroom.cli import backup, cloud, duty, escrow, estate, evidence, job, key, restore, stack, story
 
 app = typer.Typer(
     name="strongroom",
@@ -30,6 +30,7 @@ for noun, commands in (
     ("restore", restore.app),
     ("key", key.app),
     ("escrow", escrow.app),
+    ("duty", duty.app),
     ("evidence", evidence.app),
 ):
     app.add_typer(commands, name=noun, no_args_is_help=True)

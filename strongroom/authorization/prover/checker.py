@@ -75,8 +75,7 @@ def _targets(facts: Facts, rule: Rule) -> Iterator[tuple[Aim, str, list[Gained]]
         if rule.target == identity.kind:
             trust = identity.trust if rule.name == "assume-role" else None
             yield Aim(identity.arn, identity.account, trust), identity.arn, [(rule.gain, identity.arn)]
-        shared = identity.groups if rule.target == "group" else identity.managed if rule.target == "managed" else ()
-        for arn in shared if rule.gain != "join" else ():
+        for arn in identity.shared(rule.target) if rule.gain != "join" else ():
             yield Aim(arn, arn.split(":")[4]), "", [(rule.gain, identity.arn)]
     if rule.gain == "join":
         for arn in facts.groups:

@@ -140,7 +140,7 @@ def _shared(facts: Facts, rule: Rule) -> Iterator[tuple[Aim, str, tuple[Gained, 
     """Groups and managed policies: what changes them changes every identity that has them."""
     holders: dict[str, list[str]] = {}
     for identity in facts.identities:
-        for arn in identity.groups if rule.target == "group" else identity.managed:
+        for arn in identity.shared(rule.target):
             holders.setdefault(arn, []).append(identity.arn)
     if rule.gain == "join":
         holders = {arn: [arn] for arn in facts.groups}

@@ -23,6 +23,7 @@ class Identity:
 
     policies: inline, managed and of its groups, as texts. managed: the ARNs of customer managed policies among them,
     which whoever may write a new version controls. groups: ARNs of a user's groups. trust: a role's trust policy.
+    boundary: named by its ARN.
     """
 
     arn: str
@@ -41,6 +42,11 @@ class Identity:
             return Principal(self.arn, self.account, self.kind)
         session = f"arn:aws:sts::{self.account}:assumed-role/{self.arn.rsplit('/', 1)[-1]}/prover"
         return Principal(session, self.account, "role-session", role_arn=self.arn)
+
+    def shared(self, kind: str) -> Sequence[str]:
+        """The ARNs of what it has in common with others: of kind `group`, `managed` or `boundary`, else none."""
+        limit = (self.boundary.name,) if self.boundary and self.boundary.name.startswith("arn:") else ()
+        return {"group": self.groups, "managed": self.managed, "boundary": limit}.get(kind, ())
 
 
 #: Everybody can open an AWS account: whoever may write a key's policy or grants may name this identity in it. It is in

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Target = Literal["role", "user", "group", "managed", "key", "multi-region-key", "carrier"]
+Target = Literal["role", "user", "group", "managed", "boundary", "key", "multi-region-key", "carrier"]
 Gain = Literal["act", "admin", "unfenced", "join", "own", "use"]
 
 
@@ -57,6 +57,10 @@ RULES: tuple[Rule, ...] = (
     Rule("group-join", ("iam:AddUserToGroup",), "group", "join", "adds its user to the group"),
     Rule("policy-version", ("iam:CreatePolicyVersion",), "managed", "admin", "writes a new version of the policy"),
     Rule("policy-default", ("iam:SetDefaultPolicyVersion",), "managed", "admin", "puts an old version in force"),
+    Rule(
+        "boundary-version", ("iam:CreatePolicyVersion",), "boundary", "unfenced", "writes a new version of the boundary"
+    ),
+    Rule("boundary-default", ("iam:SetDefaultPolicyVersion",), "boundary", "unfenced", "puts an old boundary in force"),
     Rule("role-boundary-put", ("iam:PutRolePermissionsBoundary",), "role", "unfenced", "replaces the role's boundary"),
     Rule("role-boundary-drop", ("iam:DeleteRolePermissionsBoundary",), "role", "unfenced", "drops the role's boundary"),
     Rule("user-boundary-put", ("iam:PutUserPermissionsBoundary",), "user", "unfenced", "replaces the user's boundary"),
