@@ -8,7 +8,7 @@ from demo.stage import Stage, require
 
 TITLE = "Copies and drills"
 #: Restores at a time: most of one is waiting for servers that start.
-AT_A_TIME = 3
+AT_A_TIME = 4
 
 
 def show(stage: Stage) -> str:
