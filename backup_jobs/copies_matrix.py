@@ -69,11 +69,21 @@ class MatrixRow:
 
 
 def copies_matrix(
-    copies: Iterable[CopyFacts], drills: Iterable[DrillFacts], *, now: datetime, window: timedelta
+    copies: Iterable[CopyFacts],
+    drills: Iterable[DrillFacts],
+    *,
+    now: datetime,
+    window: timedelta,
+    sources: Iterable[str] = (),
 ) -> list[MatrixRow]:
-    """One row a source, by name. Drills older than `window` count as none; a complete copy without one is an error."""
+    """One row a source, by name; `sources` are those that must have copies, so that one without any is listed too.
+
+    Drills older than `window` count as none; a complete copy without one is an error.
+    """
     listed, done = list(copies), list(drills)
-    return [_row(source, listed, done, now - window) for source in sorted({fact.source for fact in listed})]
+    return [
+        _row(source, listed, done, now - window) for source in sorted({*sources, *(fact.source for fact in listed)})
+    ]
 
 
 def _row(source: str, copies: list[CopyFacts], drills: list[DrillFacts], since: datetime) -> MatrixRow:

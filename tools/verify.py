@@ -85,7 +85,7 @@ def verify_envelope(data: bytes, keys: dict[str, dict]) -> dict:
 
 def check_chain(folder: Path, env: str, keys: dict[str, dict], heads: list[Path], as_of: datetime | None) -> list[str]:
     """Every finding of a chain, as sentences."""
-    found, hashes_by_number, simulated = [], {}, 0
+    found, hashes_by_number, simulated = [], {0: "0" * 64}, 0  # 0: the head of a chain that was empty
     covered, head_time, own = 0, None, set()
     previous, expected = "0" * 64, 1
     files = sorted(p for p in (folder / "evidence" / env).iterdir() if NAME.match(p.name))
@@ -118,6 +118,8 @@ def check_chain(folder: Path, env: str, keys: dict[str, dict], heads: list[Path]
                 found.append(f"{path.name}: the chain was cut or changed at number {predicate['covers']}")
         except Wrong as error:
             found.append(f"{path.name}: {error}")
+    if not files:
+        found.append("there is no statement at all")
     if as_of is not None:
         if head_time is None or as_of - head_time > HEAD_MAX_AGE:
             found.append("no head of the notary within 48 hours before the given time")

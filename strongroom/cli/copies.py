@@ -8,6 +8,7 @@ from typing import Any
 from backup_jobs import opening
 from backup_jobs.copies_matrix import CopyFacts, DrillFacts, MatrixRow, copies_matrix
 from backup_jobs.repository import catalogue
+from backup_jobs.sources.declared import captured_stores
 from strongroom.errors import StrongroomError
 from strongroom.estate.manifest import Copy, Repository
 from strongroom.evidence.dsse import verify
@@ -62,10 +63,12 @@ def drill_statements(ctx: Any) -> list[Statement]:
 
 
 def drill_facts(statements: list[Statement]) -> list[DrillFacts]:
-    """The newest drill of each source, copy and recipient."""
+    """The newest drill of each source, copy and recipient; one that only read the packs back proves no restore."""
     newest = {}
     for statement in statements:
         p = statement.predicate
+        if p["verdict"] == "PASS" and p["depth"] != "full":
+            continue
         place = (str(p["source"]), str(p["copy"]), str(p["recipient"]))
         newest[place] = DrillFacts(*place, p["verdict"], moment(str(p["finished"])))
     return list(newest.values())
@@ -76,4 +79,5 @@ def matrix(ctx: Any) -> list[MatrixRow]:
     repository = ctx.manifest.repository()
     facts = [fact for copy in repository.copies for fact in copy_facts(ctx, repository, copy)]
     drills = drill_facts(drill_statements(ctx))
-    return copies_matrix(facts, drills, now=ctx.clock.now(), window=DRILL_WINDOW)
+    stores = [store.name for store in captured_stores(ctx.manifest)]
+    return copies_matrix(facts, drills, now=ctx.clock.now(), window=DRILL_WINDOW, sources=stores)

@@ -71,7 +71,7 @@ def run(
     use_laptop_cloud()
     from strongroom.cli.registry import run_named
 
-    options: dict[str, Any] = dict(item.partition("=")[::2] for item in option or ())
+    options = dict(_pair(item) for item in option or ())
     if source:
         options["source"] = list(source)
     if escrow:
@@ -82,6 +82,16 @@ def run(
     else:
         _print(report)
     raise typer.Exit(report.exit_code)
+
+
+def _pair(item: str) -> tuple[str, Any]:
+    """NAME=VALUE; an option without a value would be taken as if it had not been given."""
+    from strongroom.errors import UsageError
+
+    name, sign, value = item.partition("=")
+    if not (name and sign and value):
+        raise UsageError(f"the option {name!r} has no value", hint="write -o NAME=VALUE")
+    return name, value
 
 
 def _print(report: Any) -> None:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A job: `place` is module:class, `arguments` are given to its constructor."""
+    """A job: `place` is module:class; `options` are the only ones it knows, so that none is misspelt in silence."""
 
     name: str
     place: str
     duty: str
     summary: str
+    options: tuple[str, ...]
     leased: bool = True
 
     def make(self, options: Mapping[str, Any]) -> Any:
@@ -34,23 +35,63 @@ class Entry:
 JOBS = {
     entry.name: entry
     for entry in (
-        Entry("backup", "backup_jobs.backup:BackupJob", "backup-writer", "every source into the primary copy"),
-        Entry("copy", "backup_jobs.copies:CopyJob", "copier", "brings the other copies up to date, heals damage"),
-        Entry("drill", "backup_jobs.drill:DrillJob", "restorer", "restores every source from every copy and compares"),
-        Entry("rotate-keys", "key_rotation.kms:RotateKeys", "rotator", "new key versions where the period ends"),
         Entry(
-            "rewrap-slots", "backup_jobs.recipients:RewrapSlotsJob", "rotator", "backup slots to the newest versions"
+            "backup",
+            "backup_jobs.backup:BackupJob",
+            "backup-writer",
+            "every source into the primary copy",
+            ("source", "repository", "full"),
         ),
-        Entry("rewrap-fields", "key_rotation.fields:RewrapFields", "rotator", "field keys to the newest versions"),
+        Entry(
+            "copy",
+            "backup_jobs.copies:CopyJob",
+            "copier",
+            "brings the other copies up to date, heals damage",
+            ("copy", "repository", "suspect"),
+        ),
+        Entry(
+            "drill",
+            "backup_jobs.drill:DrillJob",
+            "restorer",
+            "restores every source from every copy and compares",
+            (
+                *("source", "copy", "recipient", "depth", "repository", "parallel"),
+                *("unseal_shares", "escrow_key", "escrow_passphrase"),
+            ),
+        ),
+        Entry(
+            "rotate-keys",
+            "key_rotation.kms:RotateKeys",
+            "rotator",
+            "new key versions where the period ends",
+            ("keys", "use_reserve"),
+        ),
+        Entry(
+            "rewrap-slots",
+            "backup_jobs.recipients:RewrapSlotsJob",
+            "rotator",
+            "backup slots to the newest versions",
+            ("copy", "recipient", "repository"),
+        ),
+        Entry(
+            "rewrap-fields",
+            "key_rotation.fields:RewrapFields",
+            "rotator",
+            "field keys to the newest versions",
+            ("level", "store"),
+        ),
         Entry(
             "collect-evidence",
             "strongroom.jobs.collect_evidence:CollectEvidence",
             "notary",
             "verifies the chain and signs its head",
+            ("heads",),
             leased=False,
         ),
     )
 }
+#: The public escrow key, which every job is given where this home has one.
+COMMON_OPTIONS = ("escrow",)
 
 
 def entry_of(name: str) -> Entry:
@@ -77,6 +118,11 @@ def run_named(
 
     entry = entry_of(name)
     given = dict(options)
+    unknown = sorted(set(given) - {*entry.options, *COMMON_OPTIONS})
+    if unknown:
+        raise UsageError(
+            f"{name} has no option {unknown[0]!r}", hint=f"it has {', '.join((*entry.options, *COMMON_OPTIONS))}"
+        )
     job = entry.make(given) if job is None else job
     escrow = Path(given.get("escrow") or home() / "escrow.pub.pem")
     if escrow.is_file():

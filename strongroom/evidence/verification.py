@@ -69,7 +69,7 @@ def verify_chain(
     """
     report = ChainReport()
     previous, expected = GENESIS, 1
-    hashes: dict[int, str] = {}
+    hashes: dict[int, str] = {0: GENESIS}  # the head of a chain that was empty
     for name in sorted(envelopes):
         sequence = sequence_of(name) or 0
         data = envelopes[name]

@@ -164,10 +164,10 @@ def _verify(job: Job, ctx: Context, results: tuple[UnitResult, ...], run: _Run) 
 def _conclude(job: Job, ctx: Context, plan: Plan, run: _Run, verdict: Verdict, start: float, token: int) -> RunReport:
     codes = [r.error for r in run.results] + [_EXIT_OF_STATE.get(r.state, 0) for r in run.results]
     codes += [verdict.error, _EXIT_OF_STATE.get(verdict.state, 0)]
-    if verdict.state is RunState.FAILED and not any(codes):
+    state = _worst_state([r.state for r in run.results] + [verdict.state])
+    if state is RunState.FAILED and not any(codes):
         codes.append(1)
     exit_code = worst_exit_code(codes)
-    state = _worst_state([r.state for r in run.results] + [verdict.state])
     proof = verdict.proof if exit_code == 0 else Proof.UNVERIFIED
     reasons = dict.fromkeys([*plan.reasons, *(c for r in run.results for c in r.reasons), *verdict.reasons])
     body = {

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from backup_jobs.copies_matrix import CopyFacts, DrillFacts, copies_matrix
+from strongroom.cli.copies import drill_facts
+from strongroom.evidence.statement import Statement
 
 NOW = datetime(2030, 1, 10, tzinfo=UTC)
 COPIES = [
@@ -53,3 +55,17 @@ def test_drills_count_only_when_they_passed_lately() -> None:
     assert (row(drills=failed).drill_errors, row(drills=failed).holds) == (1, False)
     unsure = [replace(DRILLS[0], verdict="UNDETERMINED"), *DRILLS[1:]]
     assert row(drills=unsure).drill_errors == 1
+
+
+def test_a_source_without_any_copy_is_listed_and_does_not_hold() -> None:
+    rows = copies_matrix(COPIES, DRILLS, now=NOW, window=timedelta(days=7), sources=("images", "portal"))
+    assert [(found.source, found.copies, found.holds) for found in rows] == [("images", 0, False), ("portal", 3, True)]
+
+
+def test_a_drill_that_only_read_packs_back_proves_no_restore() -> None:
+    def drilled(verdict: str, depth: str) -> list[DrillFacts]:
+        place = {"source": "portal", "copy": "disk", "recipient": "escrow", "finished": "2030-01-09T00:00:00Z"}
+        return drill_facts([Statement("drill", (), {**place, "verdict": verdict, "depth": depth})])
+
+    assert drilled("PASS", "open") == []
+    assert [fact.verdict for fact in drilled("FAIL", "open") + drilled("PASS", "full")] == ["FAIL", "PASS"]

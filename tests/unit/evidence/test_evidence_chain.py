@@ -47,6 +47,13 @@ def test_a_whole_chain_verifies(restorer, notary, storage, trust):
     assert next(s.predicate["previous"] for s in report.statements) == GENESIS
 
 
+def test_the_head_of_an_empty_chain_is_no_finding(notary, restorer, storage, trust):
+    notary.log(storage).emit("head", {"covers": 0, "covers_sha256": GENESIS})
+    assert findings(read_chain(storage, "dev"), trust, as_of=NOW) == []
+    restorer.log(storage).emit("drill", {"reasons": ["on-demand"]})
+    assert findings(read_chain(storage, "dev"), trust) == []
+
+
 @pytest.mark.parametrize("victim", [1, 2, 3, 4, 5])
 def test_a_removed_statement_is_named(restorer, notary, storage, trust, victim):
     write_chain(restorer, notary, storage)

@@ -123,6 +123,13 @@ def test_a_failed_verification_is_never_green(tmp_path):
     assert run(Sample(None, verdict=Verdict(RunState.UNDETERMINED, Proof.UNVERIFIED)), tmp_path).exit_code == 10
 
 
+def test_a_failed_unit_without_a_code_is_never_green(tmp_path):
+    job = Sample(None)
+    job.execute = lambda _ctx, unit: UnitResult(unit.id, RunState.FAILED)
+    report = run(job, tmp_path)
+    assert (report.exit_code, report.state, report.proof) == (1, RunState.FAILED, Proof.UNVERIFIED)
+
+
 def test_evidence_that_cannot_be_written_fails_the_run(tmp_path):
     report = run(Sample(None), tmp_path, Ctx(Recorded(Transient("bucket away"))))
     assert report.exit_code == 8 and report.proof is Proof.UNVERIFIED

@@ -92,3 +92,9 @@ def test_a_forged_trust_file_is_refused(tmp_path):
 
 def test_nothing_to_check_is_not_green(tmp_path):
     assert tool(tmp_path).returncode == 10
+
+
+def test_an_empty_chain_is_never_intact(tmp_path):
+    (tmp_path / "evidence" / "dev").mkdir(parents=True)
+    done = tool(tmp_path)
+    assert done.returncode == 6 and "no statement" in done.stdout
