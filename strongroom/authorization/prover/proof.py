@@ -132,30 +132,38 @@ def _broken(index: Index, closure: Closure, pair: Pair) -> Counterexample | None
     if pair.second is None:
         return Counterexample(pair.name, closure.human.name, (firsts[0],)) if firsts else None
     seconds = holdings(index, closure, pair.second) if firsts else []
-    couples = [(a, b) for a in firsts for b in seconds if not pair.same or a.resource == b.resource]
+    if not pair.same:  # both lists begin with their shortest
+        return Counterexample(pair.name, closure.human.name, (firsts[0], seconds[0])) if seconds else None
+    by_resource = {held.resource: held for held in seconds}
+    couples = [(first, by_resource[first.resource]) for first in firsts if first.resource in by_resource]
     if not couples:
         return None
     return Counterexample(pair.name, closure.human.name, min(couples, key=lambda both: sum(len(h.way) for h in both)))
 
 
 def holdings(index: Index, closure: Closure, ability: Ability) -> list[Held]:
-    """Every way in which a human holds an ability, the shortest first."""
+    """For each resource on which a human holds an ability the shortest way to it; the shortest of all first."""
     facts, known = index.facts, frozenset(closure.steps)
     carriers = [carrier for carrier in facts.carriers if carrier.arn in ability.resources]
-    found: list[Held] = []
-    for arn in sorted(arn for kind, arn in known if kind == "act" and arn in facts.by_arn):
+    # no way through an identity is shorter than the way to it: near identities first, far ones seldom need asking
+    near = {arn: len(closure.derivation(("act", arn))) for kind, arn in known if kind == "act" and arn in facts.by_arn}
+    best: dict[str, Held] = {}
+    for arn in sorted(near, key=lambda arn: (near[arn], arn)):
         actor = facts.by_arn[arn]
         for action in ability.actions:
             targets: list[Key | Carrier] = [*index.keys(actor, action, known), *carriers]
             for target in targets:
                 if ability.resources and target.arn not in ability.resources:
                     continue
+                if target.arn in best and len(best[target.arn].way) <= near[arn]:
+                    continue
                 decision = power.decide(facts, actor, action, aim_at(target), known)
                 if decision.allowed:
                     way = _way(facts, closure, actor, action, aim_at(target))
-                    by = str(decision.statement or decision.reason)
-                    found.append(Held(ability.name, arn, action, target.arn, by, way))
-    return sorted(found, key=lambda held: len(held.way))
+                    if target.arn not in best or len(way) < len(best[target.arn].way):
+                        by = str(decision.statement or decision.reason)
+                        best[target.arn] = Held(ability.name, arn, action, target.arn, by, way)
+    return sorted(best.values(), key=lambda held: len(held.way))
 
 
 def _way(facts: Facts, closure: Closure, actor: Identity, action: str, aim: Aim) -> tuple[Step, ...]:
