@@ -92,11 +92,12 @@ def _planted(stage: Stage, canary: str) -> Iterator[list[Place]]:
     content = _every_form(canary)
     planted = []
     child = subprocess.Popen(
-        [sys.executable, "-I", "-c", "input()", canary], stdin=subprocess.PIPE, env={"CANARY": canary, "LC_ALL": "C"}
+        [sys.executable, "-I", "-c", "import sys; sys.stdin.read()", canary], stdin=subprocess.PIPE, env={"CANARY": canary, "LC_ALL": "C"}
     )
     try:
         for place in places:
             if place.roots:
+                place.roots[0].mkdir(mode=0o700, exist_ok=True)  # a step that was not run has made none
                 planted.append(place.roots[0] / f"planted-{CANARY}")
                 planted[-1].write_bytes(content)
         _leave_traces(stage, canary)
