@@ -131,7 +131,11 @@ def unwrapper(ctx: Context, duty: str, name: str) -> Unwrapper:
     if name == ESCROW:
         if not has_escrow_key(ctx):
             raise KeyFailure("the escrow key was not given", hint="options escrow_key and escrow_passphrase")
-        passphrase = Path(str(ctx.options["escrow_passphrase"])).read_bytes().split(b"\n", 1)[0]
+        place = Path(str(ctx.options["escrow_passphrase"]))
+        try:
+            passphrase = place.read_bytes().split(b"\n", 1)[0]
+        except OSError as error:
+            raise UsageError(f"{place}: the passphrase cannot be read ({error.strerror})") from None
         return escrow.load_private(Path(str(ctx.options["escrow_key"])), passphrase)
     key = ctx.manifest.key(name)
     if key.provider == "transit":

@@ -83,15 +83,17 @@ def verify(
     """
     from datetime import UTC
 
-    from strongroom.errors import worst_exit_code
-    from strongroom.evidence.statement import moment
+    from strongroom.errors import UsageError, worst_exit_code
     from strongroom.evidence.verification import verify_chain
 
     envelopes, pinned = load(env, folder, trust)
     when: datetime | None = None
     if as_of is not None:
-        when = datetime.now(UTC) if as_of == "now" else moment(as_of)
-    heads = [path.read_bytes() for path in head or ()]
+        when = datetime.now(UTC) if as_of == "now" else _moment(as_of)
+    try:
+        heads = [path.read_bytes() for path in head or ()]
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
     report = verify_chain(envelopes, env, pinned, as_of=when, foreign_heads=heads, accept_simulated=accept_simulated)
     findings = [{"name": f.name, "message": f.message, "exit_code": f.exit_code} for f in report.findings]
     if json:
@@ -104,6 +106,19 @@ def verify(
     if not envelopes:
         raise typer.Exit(10)
     raise typer.Exit(worst_exit_code(f.exit_code for f in report.findings))
+
+
+def _moment(text: str) -> datetime:
+    from strongroom.errors import UsageError
+    from strongroom.evidence.statement import moment
+
+    try:
+        found = moment(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise UsageError(f"{text!r} is no time with a zone", hint="now, or 2030-01-31T09:00:00Z")
+    return found
 
 
 @app.command()

@@ -7,6 +7,7 @@ What a scheduler may start is `job run` and nothing else. Errors end with their 
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -53,7 +54,10 @@ def _root(
 
 
 def main() -> None:
-    """Runs the command line; an error of ours becomes one line on standard error and its exit code."""
+    """Runs the command line; an error of ours becomes one line on standard error and its exit code.
+
+    Of any other exception type and place are shown, never the message: it may quote a row or a connection string.
+    """
     from strongroom.errors import StrongroomError
 
     try:
@@ -65,6 +69,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception as error:
+        typer.echo(f"error: internal error {type(error).__name__}", err=True)
+        for frame in traceback.extract_tb(error.__traceback__):
+            typer.echo(f"       {frame.filename}:{frame.lineno} in {frame.name}", err=True)
+        sys.exit(StrongroomError.exit_code)
 
 
 if __name__ == "__main__":

@@ -140,12 +140,15 @@ class S3Storage:
         return f"s3://{self._bucket}/{self._prefix}{name}"
 
     def _call(self, operation: str, name: str, **arguments: Any) -> dict[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
         try:
             return dict(getattr(self._client, operation)(Bucket=self._bucket, **arguments))
         except ClientError as error:
             _raise(error, operation, self._place(name))
+        except NoCredentialsError:
+            hint = "see docs/operations.md, 'Identities'"
+            raise UsageError(f"{self._place(name)}: no AWS credentials were found", hint=hint) from None
         except BotoCoreError as error:
             raise Transient(f"{self._place(name)}: {operation} failed ({type(error).__name__})") from None
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from backup_estate import BackupEstate
 
-from backup_jobs import restore
+from backup_jobs import opening, restore
 from backup_jobs.backup import BackupJob
 from backup_jobs.copies import CopyJob
 from backup_jobs.drill import DrillJob
@@ -55,6 +55,12 @@ def test_a_drill_of_nothing_is_not_verified(estate: BackupEstate) -> None:
 def test_a_name_that_is_not_there_is_a_usage_error(estate: BackupEstate, job: Any, options: Any, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         run(estate, job(), **options)
+
+
+def test_a_passphrase_file_that_is_not_there_is_a_usage_error(estate: BackupEstate, tmp_path: Any) -> None:
+    options = {"escrow_key": str(estate.private_escrow), "escrow_passphrase": str(tmp_path / "none")}
+    with pytest.raises(UsageError, match="passphrase"):
+        opening.unwrapper(estate.context("restorer", **options), "restorer", "escrow")
 
 
 def test_an_unknown_level_is_a_usage_error() -> None:
