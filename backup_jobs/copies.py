@@ -23,10 +23,11 @@ READ_BUDGET = 8 << 30
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """What a target lacks and what is due to be read again there."""
+    """What a target lacks, what is due to be read again there, and which runs have a damaged commit there."""
 
     missing: tuple[str, ...]
     due: tuple[str, ...]
+    damaged: frozenset[str]
 
 
 class CopyJob:
@@ -70,7 +71,7 @@ class CopyJob:
                     target,
                     run,
                     copy.recipients,
-                    check_present=run in pending.due,
+                    check_present=run in pending.due or run in pending.damaged,
                     suspects=suspects,
                     trust=opening.trust(ctx),
                     progress=ctx.progress,
@@ -120,14 +121,16 @@ class CopyJob:
 
     def _pending(self, ctx: Context, source: Storage, target: Storage) -> _Pending:
         committed = _runs(ctx, source)
-        there = {(info.source, info.run) for info in _runs(ctx, target)}
+        held = catalogue.runs(target, "", opening.trust(ctx))
+        there = {(info.source, info.run) for info in held if info.signature_state != "invalid"}
+        damaged = {info.run for info in held if info.signature_state == "invalid"}
         missing = {info.run for info in committed if (info.source, info.run) not in there}
         present = sorted({info.run for info in committed} - missing)
         total = sum(entry.size for entry in target.list("packs/")) if present else 0
         turns = max(1, -(-total // READ_BUDGET))
         today = ctx.clock.now().date().toordinal() % turns
         due = [run for number, run in enumerate(present) if number % turns == today]
-        return _Pending(tuple(sorted(missing)), tuple(due))
+        return _Pending(tuple(sorted(missing)), tuple(due), frozenset(damaged))
 
     @staticmethod
     def _repository(ctx: Context) -> Repository:

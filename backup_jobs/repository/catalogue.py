@@ -96,6 +96,8 @@ def commit_envelope(storage: Storage, source: str, run: str, trust: Trust | None
             failure = failure or IntegrityFailure(f"{name} is the commit of {commit.source}/{commit.run}")
         except IntegrityFailure as error:
             failure = failure or error
+    if failure is not None and name not in failure.message:
+        raise type(failure)(f"{name}: {failure.message}")
     raise failure or Missing(f"{name} is missing in {storage.url}: {source} has no committed run {run}")
 
 

@@ -13,9 +13,11 @@ from backup_jobs.backup import BackupJob
 from backup_jobs.copies import CopyJob
 from backup_jobs.drill import DrillJob
 from backup_jobs.recipients import RewrapSlotsJob
+from backup_jobs.repository import catalogue
 from key_rotation.fields import RewrapFields
-from strongroom.errors import UsageError
+from strongroom.errors import IntegrityFailure, UsageError
 from strongroom.jobs.runner import RunReport, run_job
+from strongroom.storage.local import LocalStorage
 
 pytestmark = pytest.mark.cloud
 PASSWORD = "hunter2-canary"
@@ -97,6 +99,19 @@ def test_a_suspect_is_one_name_not_its_letters(estate: BackupEstate) -> None:
     assert run(estate, CopyJob(), suspect="a/b,c/d", copy="disk").exit_code == 0
     with pytest.raises(UsageError, match="same source"):
         run(estate, BackupJob(), source=["images", "images"])
+
+
+def test_a_damaged_commit_in_a_copy_is_named_and_healed(estate: BackupEstate) -> None:
+    assert run(estate, BackupJob(), source="device-data").exit_code == 0
+    assert run(estate, CopyJob(), copy="disk").exit_code == 0
+    path = sorted((estate.home / "copies" / "disk" / "commits" / "device-data").iterdir())[-1]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+    with pytest.raises(IntegrityFailure, match=path.name):
+        catalogue.read_commit(LocalStorage(path.parents[2]), "device-data", path.stem, None)
+    report = run(estate, CopyJob(), copy="disk")
+    assert report.exit_code == 0 and path.name in report.message, (report.message, report.problems)
+    assert path.read_bytes() == whole
 
 
 def test_a_commit_that_nobody_can_believe_is_named(estate: BackupEstate) -> None:
