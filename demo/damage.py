@@ -75,23 +75,24 @@ def break_row() -> str:
     return "\n".join(
         (
             "changed one laboratory value in the restored database, before it was compared with the backup",
-            f"the drill ended with {report.exit_code}: {report.message}",
+            f"the drill ended with {report.exit_code}: {report.message or '; '.join(report.problems)}",
             f"without the change it passes:  strongroom job run drill {given}",
         )
     )
 
 
 def change_one_row(kind: str, address: Any) -> None:
-    """Between load and comparison of a drill: swaps two bytes of one sealed laboratory value."""
+    """Between load and comparison of a drill: flips the last bit of one sealed laboratory value."""
     import psycopg
 
     if kind != "postgres":
         return
-    one = "(SELECT id FROM lab_results ORDER BY id LIMIT 1)"
+    change = (
+        "UPDATE lab_results SET value = set_byte(value, length(value) - 1, get_byte(value, length(value) - 1) # 1)"
+        " WHERE id = (SELECT id FROM lab_results ORDER BY id LIMIT 1)"
+    )
     with psycopg.connect(address) as connection:
-        connection.execute(
-            f"UPDATE lab_results SET value = set_byte(value, 90, get_byte(value, 90) # 1) WHERE id = {one}"
-        )
+        connection.execute(change)
 
 
 def _stage() -> Any:

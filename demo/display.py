@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ class Display:
     """The terminal. Everything printed is text of ours: names, counts, hashes, never a value of a record."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=False)
-        self.lines = 0
+        # a log has no width of its own; a table of 80 columns would fold every cell
+        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
     def opening(self, home: str, about_secret: str) -> None:
         """The first two lines."""
@@ -81,5 +82,4 @@ class Display:
             self._print(f"[bold]{name:<{width}}[/]  {escape(text)}")
 
     def _print(self, markup: str) -> None:
-        self.lines += 1
         self.console.print(markup, soft_wrap=True)

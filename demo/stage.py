@@ -104,6 +104,15 @@ class Stage:
         """The one backup repository."""
         return self.manifest().repository()
 
+    def named(self, words: str) -> str:
+        """Words for people: ARNs of keys and roles as the names they have in the estate."""
+        manifest = self.manifest()
+        names = {key.ref: key.name for key in manifest.keys}
+        names |= {arn: f"role {duty}" for account in manifest.accounts.values() for duty, arn in account.roles.items()}
+        for reference in sorted(names, key=len, reverse=True):
+            words = words.replace(reference, names[reference])
+        return words
+
     def context(self, duty: str, **options: Any) -> JobContext:
         """A context with a duty's credentials, kept when it has no options."""
         from strongroom.jobs.context import JobContext, load_manifest

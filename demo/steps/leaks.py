@@ -46,9 +46,8 @@ def show(stage: Stage) -> str:
             _demand_canaries(place, [hit for hit in hits if hit.form.startswith("canary/")], set(marks))
             looked, files, size = looked + 1, files + count, size + total
     require(not leaks, "the secret lies open: " + "; ".join(str(hit) for hit in leaks[:5]))
-    names = ", ".join(place.name for place in places)
     stage.display.line(f"{len(marks)} encodings, also inside zstd: canary found in all {looked} places, secret in none")
-    stage.display.line(f"{files:,} files, {size / 1e6:.0f} MB: {names}")
+    stage.display.line(f"{files:,} files, {size / 1e6:.0f} MB: the home folder, evidence, temporary files, processes")
     return f"not found in {looked} places, {files:,} files, {size / 1e6:.0f} MB; canaries found in each"
 
 
@@ -92,7 +91,9 @@ def _planted(stage: Stage, canary: str) -> Iterator[list[Place]]:
     content = _every_form(canary)
     planted = []
     child = subprocess.Popen(
-        [sys.executable, "-I", "-c", "import sys; sys.stdin.read()", canary], stdin=subprocess.PIPE, env={"CANARY": canary, "LC_ALL": "C"}
+        [sys.executable, "-I", "-c", "import sys; sys.stdin.read()", canary],
+        stdin=subprocess.PIPE,
+        env={"CANARY": canary, "LC_ALL": "C"},
     )
     try:
         for place in places:

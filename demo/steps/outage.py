@@ -41,7 +41,7 @@ def show(stage: Stage) -> str:
             require(done.returncode == 0, f"restore.py {what} ended with {done.returncode}: {_last(done.stderr)}")
         require(digest(field.stdout) == digest(stage.secret), "restore.py brought back another note than was stored")
         files = _compare(stage, folder / "by-escrow")
-    stage.display.refused("strongroom restore run, exit 5", _last(output)[:150])
+    stage.display.refused("strongroom restore run, exit 5", stage.named(_last(output)).partition(";")[0][:150])
     stage.display.line("restore.py: python -I, empty environment, cryptography and zstandard only, the escrow key")
     stage.display.line(
         f"its note    {field.stdout.decode()[:2]}…  sha256 {digest(field.stdout)}, equal; {files} files equal"

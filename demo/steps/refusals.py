@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,21 +60,16 @@ def _attempt(stage: Stage, what: str, act: Callable[[], Any]) -> bool:
     except ClientError as error:
         found = error.response["Error"]
         if found["Code"] in DENIED:
-            stage.display.refused(what, deciding(found["Message"], {k.ref: k.name for k in stage.manifest().keys}))
+            stage.display.refused(what, stage.named(deciding(found["Message"])))
             return True
         stage.display.failed(f"{what}: {found['Code']}: {found['Message']}")
         return False
     return False
 
 
-def deciding(message: str, names: Mapping[str, str]) -> str:
-    """What decided, out of a refusal's message: the gateway names the statement, or the policy that allows nothing.
-
-    `names` maps ARNs of keys to their names in the estate.
-    """
+def deciding(message: str) -> str:
+    """What decided, out of a refusal's message: the gateway names the statement, or the policy that allows nothing."""
     _, mark, decided = message.partition("[decided by: ")
     words = decided.removesuffix("]") if mark else message
-    for reference, name in names.items():
-        words = words.replace(reference, name)
     silent = "no statement allows it"
     return words[: words.index(silent) + len(silent)] if silent in words else words
