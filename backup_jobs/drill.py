@@ -123,7 +123,8 @@ class DrillJob:
             return Verdict(RunState.FAILED, Proof.UNVERIFIED, ("integrity",), message, 6)
         marked = self._mark_unverified(ctx)
         late = [r for r in results if r.state is RunState.PARTIAL]
-        summary = f"{len(results)} restores passed" + (f"; {marked} runs marked verified" if marked else "")
+        passed = sum(1 for result in results if result.detail.get("verdict") == PASS)
+        summary = f"{passed} of {len(results)} restores passed" + (f"; {marked} runs marked verified" if marked else "")
         summary += self._note
         if late:
             return Verdict(RunState.PARTIAL, Proof.VERIFIED, (), f"{summary}; {_sentences(late)}", 3)
