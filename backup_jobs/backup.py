@@ -22,7 +22,8 @@ from strongroom.jobs.contract import Context, Plan, Proof, RunState, Unit, UnitR
 
 class BackupJob:
     """Options: `source`, a name or address or a list of them (default: every store that can be captured); `repository`;
-    `escrow`, the public escrow key file; `full`, to read every file whatever the cache says.
+    `escrow`, the public escrow key file; `full`, to read every file whatever the cache says; `allow_empty`, for a source
+    that may hold nothing: else that ends the run PARTIAL.
 
     `before_commit` is called between the last pack of a source and its commit; tests kill the process there.
     """
@@ -79,6 +80,9 @@ class BackupJob:
         commit = writer.commit(source.name)
         unreadable = sorted({*summary.unreadable, *(entry["path"] for entry in facts.get("skipped", ()))})
         reasons = (("unreadable-source",) if unreadable else ()) + (("source-changed",) if facts.get("changed") else ())
+        nothing = not summary.files or ("tables" in facts and not facts["tables"])
+        if nothing and not ctx.options.get("allow_empty"):
+            reasons += ("empty-source",)  # what an unmounted disk or a wrong database looks like
         counts = {
             "sources": 1,
             "files": summary.files,

@@ -40,7 +40,7 @@ JOBS = {
             "backup_jobs.backup:BackupJob",
             "backup-writer",
             "every source into the primary copy",
-            ("source", "repository", "full"),
+            ("source", "repository", "full", "allow_empty"),
         ),
         Entry(
             "copy",

@@ -23,6 +23,7 @@ REASONS: dict[str, str] = {
     "storage-failed": "storage failed after retries",
     "undetermined": "the question could not be answered",
     "unreadable-source": "a source item could not be read",
+    "empty-source": "a source held nothing at all",
     "source-changed": "a source item changed while it was read",
     "copy-behind": "a copy could not be brought up to date",
     "copy-healed": "a damaged object was replaced from another copy",

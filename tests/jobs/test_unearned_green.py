@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,3 +123,11 @@ def test_a_commit_that_nobody_can_believe_is_named(estate: BackupEstate) -> None
         report = run(estate, job, **options)
         assert (report.exit_code, report.proof.value) == (6, "UNVERIFIED"), report.message
         assert forged in report.message
+
+
+def test_an_empty_source_is_partial_unless_it_may_be(estate: BackupEstate, tmp_path: Path) -> None:
+    """An unmounted disk is an empty folder: backing it up must not look like a good night."""
+    (tmp_path / "unmounted").mkdir()
+    report = run(estate, BackupJob(), source=str(tmp_path / "unmounted"))
+    assert report.exit_code == 3 and "empty-source" in report.results[0].reasons
+    assert run(estate, BackupJob(), source=str(tmp_path / "unmounted"), allow_empty="1").exit_code == 0
