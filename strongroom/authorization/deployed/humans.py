@@ -1,15 +1,18 @@
 """Who acts: the declared people with all their accounts merged, and everybody else whom the deployed policies let in.
 
 An IAM user that nobody declared is somebody. A role that trusts a service, an identity provider or an account outside
-the facts is whoever stands behind it: such a role counts as held.
+the facts is whoever stands behind it: such a role counts as held. An account outside that a key policy or a grant names
+is one human who may do everything there.
 """
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from strongroom.authorization.prover.facts import Human, Identity
+from strongroom.authorization.documents import Named
+from strongroom.authorization.prover.facts import ANYTHING, Human, Identity, Key
 from strongroom.estate import names
 from strongroom.estate.model import Estate, Person
 
@@ -61,16 +64,53 @@ def _foreign(role: Identity, accounts: set[str]) -> Iterator[str]:
     """Whom a role's trust policy names that is no identity of these accounts."""
     if role.trust is None:
         return
-    listed = json.loads(str(role.trust.document)).get("Statement", [])
     seen: set[str] = set()
+    for kind, who in _named(role.trust):
+        account = _account(who)
+        inside = kind == "AWS" and (account in accounts or who == "*" or not account)
+        if not inside and who not in seen:
+            seen.add(who)
+            yield who
+
+
+def strangers(keys: Sequence[Key], accounts: set[str]) -> tuple[list[Human], list[Identity]]:
+    """The accounts outside `accounts` (twelve digits each) that key policies and grants name, with what they name.
+
+    Nothing is known of their own policies, so these allow everything.
+    """
+    found: dict[str, dict[str, Identity]] = defaultdict(dict)
+    for key in keys:
+        named = [who for kind, who in _named(key.policy) if kind == "AWS"]
+        for who in [*named, *(grant.grantee for grant in key.grants)]:
+            if (account := _account(who)) and account not in accounts:
+                identity = _stranger(who, account)
+                found[account][identity.arn] = identity
+    humans = [Human(f"account {account}, outside", tuple(identities)) for account, identities in found.items()]
+    return humans, [identity for identities in found.values() for identity in identities.values()]
+
+
+def _stranger(who: str, account: str) -> Identity:
+    everything = (Named(f"what {account} allows itself", ANYTHING),)
+    kind, _, name = who.split(":")[5].partition("/") if who.startswith("arn:") else ("root", "", "")
+    if kind in ("role", "assumed-role"):
+        role = f"arn:aws:iam::{account}:role/{name if kind == 'role' else name.split('/')[0]}"
+        return Identity(role, account, "role", everything)
+    return Identity(who if kind == "user" else f"arn:aws:iam::{account}:user/anybody", account, "user", everything)
+
+
+def _account(who: str) -> str:
+    return who if who.isdigit() else who.split(":")[4] if who.startswith("arn:") else ""
+
+
+def _named(policy: Named) -> Iterator[tuple[str, str]]:
+    """Whom the Allow statements of a policy name: kind (AWS, Service, Federated) and name.
+
+    A bare `*` is everybody, whom the prover knows as the outsider.
+    """
+    listed = json.loads(str(policy.document)).get("Statement", [])
     for statement in listed if isinstance(listed, list) else [listed]:
         principal = statement.get("Principal", {})
-        if statement.get("Effect") != "Allow" or not isinstance(principal, dict):
-            continue  # `*` is everybody, whom the prover knows as the outsider
-        for kind, named in principal.items():
-            for who in named if isinstance(named, list) else [named]:
-                account = who if who.isdigit() else who.split(":")[4] if who.startswith("arn:") else ""
-                inside = kind == "AWS" and (account in accounts or who == "*" or not account)
-                if not inside and who not in seen:
-                    seen.add(who)
-                    yield who
+        if statement.get("Effect") == "Allow" and isinstance(principal, dict):
+            for kind, names_ in principal.items():
+                for who in names_ if isinstance(names_, list) else [names_]:
+                    yield kind, who

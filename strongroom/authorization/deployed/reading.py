@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from strongroom.authorization.deployed.humans import humans_of
+from strongroom.authorization.deployed.humans import humans_of, strangers
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
 from strongroom.authorization.documents import Named
@@ -83,8 +83,11 @@ def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any])
     ]
     humans, unknown = humans_of(estate, identities)
     gaps += [Gap(reason) for reason in unknown]
+    outside, theirs = strangers(keys, {account.id for account in manifest.accounts.values()})
     accounts = tuple(Account(account.id) for _, account in sorted(manifest.accounts.items()))
-    facts = Facts(humans=humans, identities=identities, keys=keys, accounts=accounts, groups=groups)
+    facts = Facts(
+        humans=[*humans, *outside], identities=[*identities, *theirs], keys=keys, accounts=accounts, groups=groups
+    )
     return Deployed(facts, tuple(gaps))
 
 

@@ -12,10 +12,11 @@ import pytest
 from botocore.stub import Stubber
 
 from strongroom.authorization.deployed import Deployed, Gap, decide
-from strongroom.authorization.deployed.humans import humans_of
+from strongroom.authorization.deployed.humans import humans_of, strangers
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
 from strongroom.authorization.documents import Named
+from strongroom.authorization.grants import Grant
 from strongroom.authorization.prover import Ability, Facts, Human, Identity, Key, Pair, prove
 from strongroom.authorization.prover.checker import check
 from strongroom.authorization.prover.pairs import pairs_of
@@ -261,3 +262,32 @@ def test_who_may_write_a_new_version_of_its_boundary_is_not_bound_by_it():
     facts = Facts((Human("dana", (dana.arn,)),), (dana,), (Key(KEY, HOME, Named("key", doc(rooted))),))
     pair = Pair("open", Ability("open", ("kms:Decrypt",), (KEY,)))
     assert "writes a new version of the boundary" in prove(facts, [pair]).counterexamples[0].words()
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        "999999999999",
+        "arn:aws:iam::999999999999:root",
+        "arn:aws:iam::999999999999:role/x/y",
+        "arn:aws:sts::999999999999:assumed-role/y/s",
+        "arn:aws:iam::999999999999:user/u",
+    ],
+)
+def test_an_account_outside_that_a_key_policy_names_is_somebody(who: str):
+    given = split({"Effect": "Allow", "Principal": {"AWS": who}, "Action": "kms:Decrypt", "Resource": "*"}).facts
+    humans, identities = strangers(given.keys, {HOME})
+    outside = Facts([*given.humans, *humans], [*given.identities, *identities], given.keys)
+    broken = prove(outside, PAIRS).counterexamples
+    assert {(c.human, c.pair) for c in broken} == {
+        ("account 999999999999, outside", "open fields-clinical without its duty")
+    }
+
+
+def test_an_account_outside_that_holds_a_grant_is_somebody():
+    grant = Grant("g", KEY, "arn:aws:iam::999999999999:role/x", frozenset({"Decrypt"}))
+    key = Key(KEY, HOME, Named("key", doc()), (grant, Grant("s", KEY, "rds.amazonaws.com", frozenset({"Decrypt"}))))
+    humans, identities = strangers([key], {HOME})
+    assert [human.name for human in humans] == ["account 999999999999, outside"]
+    assert prove(Facts(humans, identities, [key]), PAIRS).verdict == "REFUTED"
+    assert strangers(split().facts.keys, {HOME}) == ([], [])
