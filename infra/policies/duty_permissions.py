@@ -239,7 +239,6 @@ def _restorer(estate: Estate, account: str) -> Iterator[Statement]:
         control = _control(estate, account)
         marks = ("s3:GetObject", "s3:PutObject")
         yield allow("VerifiedMark", marks, _arns(control, "verified/*"))
-        yield allow("ControlList", LIST, _arns(control))
 
 
 def _copier(estate: Estate, account: str) -> Iterator[Statement]:

@@ -185,9 +185,10 @@ def _rewrapping(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
     rotator = [names.role_arn(estate, "workload", "rotator")]
     # to the same key alone: else a backup's run key could be moved under a key that the application opens
     yield allow("RotatorRewraps", REENCRYPT, to=rotator, when={"Bool": {"kms:ReEncryptOnSameKey": "true"}})
-    yield allow("RotatorDescribes", DESCRIBE, to=rotator)
     if spec.account == "workload":
         yield from _rotating(estate)
+    else:
+        yield allow("RotatorDescribes", DESCRIBE, to=rotator)
 
 
 def _rotating(estate: Estate) -> Iterator[Statement]:
