@@ -77,6 +77,7 @@ def fresh(**more: Any) -> dict[str, Any]:
     return {"IfNoneMatch": "*", **more}
 
 
+WHOLLY = ("role", "unbounded")
 ROLE, AT_PRIMARY, AT_VAULTED = "role", f"bucket {shelf.PRIMARY}", f"bucket {shelf.VAULTED}"
 HIDDEN = (shelf.PRIMARY, PACK)
 ATTACKS = [
@@ -127,7 +128,7 @@ ATTACKS = [
         (ROLE, AT_PRIMARY),
         saying="NoServiceKeys",
     ),
-    Attack(WRITER, "frees a locked version", frees(WRITER, shelf.PRIMARY), (ROLE, AT_PRIMARY)),
+    Attack(WRITER, "frees a locked version", frees(WRITER, shelf.PRIMARY), (*WHOLLY, AT_PRIMARY)),
     Attack(COPIER, "opens a far run key", opens_far_run_key(COPIER), ("key recipient-vaulted",)),
     Attack(COPIER, "opens a slot", opens_slot(COPIER), (ROLE, "key recipient-primary")),
     Attack(
@@ -147,7 +148,7 @@ ATTACKS = [
     ),
     Attack(RESTORER, "adds a pack", puts(RESTORER, shelf.PRIMARY, "packs/00/{}", **fresh()), (ROLE,)),
     Attack(RESTORER, "hides a pack", hides(RESTORER, *HIDDEN), (ROLE, AT_PRIMARY), shows(RESTORER, *HIDDEN)),
-    Attack(RESTORER, "frees a locked version", frees(RESTORER, shelf.PRIMARY), (ROLE, AT_PRIMARY)),
+    Attack(RESTORER, "frees a locked version", frees(RESTORER, shelf.PRIMARY), (*WHOLLY, AT_PRIMARY)),
     Attack(
         RESTORER,
         "wraps a run key",

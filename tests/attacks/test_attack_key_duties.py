@@ -128,11 +128,11 @@ KEY = f"key {PRIMARY}"
 ATTACKS = [
     Attack("key-admin", "opens a slot", opens_slot("key-admin"), (KEY,)),
     Attack("key-admin", "opens a slot without naming its key", opens_slot_without_naming_key, (KEY,)),
-    Attack("key-admin", "grants itself decrypt", grants("key-admin"), (KEY,), revokes("key-admin")),
-    Attack("key-admin", "rewrites a key policy", rewrites_policy("key-admin"), (KEY,), restores_policy()),
+    Attack("key-admin", "grants itself decrypt", grants("key-admin"), (KEY, "unbounded"), revokes("key-admin")),
+    Attack("key-admin", "rewrites a key policy", rewrites_policy("key-admin"), (KEY, "unbounded"), restores_policy()),
     Attack("key-admin", "deletes a key in 7 days", deletes("key-admin", 7), (KEY,), revives("key-admin")),
     Attack("key-admin", "makes a data key", generates("key-admin", PRIMARY, shelf.CONTEXT), (KEY,)),
-    Attack("key-admin", "makes a key of its own", creates_key("key-admin"), ("role",)),
+    Attack("key-admin", "makes a key of its own", creates_key("key-admin"), ("role", "unbounded")),
     Attack("key-admin", "becomes the application", becomes("key-admin", "application"), ("role", "trust application")),
     Attack("rotator", "opens a slot", opens_slot("rotator"), (KEY,)),
     Attack(
@@ -149,7 +149,7 @@ ATTACKS = [
     ),
     Attack("rotator", "disables a key", disables("rotator"), (KEY,), enables("rotator")),
     Attack("rotator", "deletes a key", deletes("rotator", 30), (KEY,), revives("rotator")),
-    Attack("rotator", "grants itself decrypt", grants("rotator"), (KEY,), revokes("rotator")),
+    Attack("rotator", "grants itself decrypt", grants("rotator"), (KEY, "unbounded"), revokes("rotator")),
     Attack(OWNER, "opens a slot", opens_slot(OWNER), (KEY, "unbounded")),
     Attack(OWNER, "grants itself decrypt", grants(OWNER), (KEY,), revokes(OWNER)),
     Attack(OWNER, "deletes a key", deletes(OWNER, 30), (KEY, "unbounded"), revives(OWNER)),

@@ -51,7 +51,7 @@ def leaves(who: str) -> Callable[[AttackedEstate, Any], Any]:
     return lambda e, _answer: e.client(who, "iam").delete_role_policy(RoleName=who, PolicyName="mine")
 
 
-def lets_everybody_listen(who: str) -> Callable[[AttackedEstate], Any]:
+def changes_queue(who: str) -> Callable[[AttackedEstate], Any]:
     def act(estate: AttackedEstate) -> Any:
         sqs = estate.client(who, "sqs")
         url = estate.client(APPLICATION, "sqs").get_queue_url(QueueName="strongroom-dev-notices")["QueueUrl"]
@@ -61,6 +61,8 @@ def lets_everybody_listen(who: str) -> Callable[[AttackedEstate], Any]:
 
 
 IMAGING = "key storage-imaging"
+#: the role may do everything, and no boundary is left
+WHOLLY = ("role", "unbounded")
 ATTACKS = [
     Attack(APPLICATION, "reads a backup", reads(APPLICATION, shelf.PRIMARY, PACK), ("role",)),
     Attack(APPLICATION, "opens a slot", opens_slot(APPLICATION), ("key recipient-primary",)),
@@ -97,13 +99,13 @@ ATTACKS = [
         reads(APPLICATION, shelf.EVIDENCE, shelf.READERS[shelf.EVIDENCE][3]),
         ("role", f"bucket {shelf.EVIDENCE}", "key storage-evidence"),
     ),
-    Attack(APPLICATION, "lets itself in", lets_itself_in(APPLICATION), ("role",), leaves(APPLICATION)),
-    Attack(APPLICATION, "changes a queue", lets_everybody_listen(APPLICATION), ("role",)),
+    Attack(APPLICATION, "lets itself in", lets_itself_in(APPLICATION), WHOLLY, leaves(APPLICATION)),
+    Attack(APPLICATION, "changes a queue", changes_queue(APPLICATION), WHOLLY),
     Attack(
         APPLICATION,
         "reads the database owner's password",
         reads_master_password(APPLICATION),
-        ("role", "key storage-clinical"),
+        (*WHOLLY, "key storage-clinical"),
     ),
     Attack(AUDITOR, "reads an image", reads(AUDITOR, shelf.IMAGES, IMAGE), ("role", IMAGING)),
     Attack(AUDITOR, "reads a backup", reads(AUDITOR, shelf.PRIMARY, PACK), ("role",)),
@@ -111,9 +113,9 @@ ATTACKS = [
         AUDITOR,
         "reads the database owner's password",
         reads_master_password(AUDITOR),
-        ("role", "key storage-clinical"),
+        (*WHOLLY, "key storage-clinical"),
     ),
-    Attack(AUDITOR, "lets itself in", lets_itself_in(AUDITOR), ("role",), leaves(AUDITOR)),
+    Attack(AUDITOR, "lets itself in", lets_itself_in(AUDITOR), WHOLLY, leaves(AUDITOR)),
     Attack(
         f"audit/{AUDITOR}",
         "adds a statement",
