@@ -11,6 +11,13 @@ from attacked_estate import AttackedEstate
 from stocked import stock
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker for the whole folder (`--dist loadgroup`), so that the estate is deployed once."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("estate"))
+
+
 @pytest.fixture(scope="session")
 def estate() -> Iterator[AttackedEstate]:
     """Seven layers on a laptop cloud of its own; the folder's path is short, since sockets lie in it."""
