@@ -22,8 +22,8 @@ from strongroom.jobs.contract import Context, Plan, Proof, RunState, Unit, UnitR
 
 class BackupJob:
     """Options: `source`, a name or address or a list of them (default: every store that can be captured); `repository`;
-    `escrow`, the public escrow key file; `full`, to read every file whatever the cache says; `allow_empty`, for a source
-    that may hold nothing: else that ends the run PARTIAL.
+    `escrow`, the public escrow key file; `full`, to read every file whatever the cache says; `allow_empty`, for a
+    source that may hold nothing: else that ends the run PARTIAL.
 
     `before_commit` is called between the last pack of a source and its commit; tests kill the process there.
     """
