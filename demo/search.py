@@ -130,15 +130,23 @@ class Searched:
     unreadable: tuple[str, ...] = ()
 
 
-def search_tree(roots: Iterable[Path], wanted: Forms, *, leave_out: Iterable[Path] = ()) -> Searched:
-    """Searches every regular file below some roots; a file that ends meanwhile is no finding, one that is closed is."""
+def search_tree(
+    roots: Iterable[Path], wanted: Forms, *, leave_out: Iterable[Path] = (), since: float = 0.0
+) -> Searched:
+    """Searches every regular file below some roots; a file that ends meanwhile is no finding, one that is closed is.
+
+    Files unchanged since before `since` (seconds since 1970, by the time that no program can set back) are left out.
+    """
     excluded = {path.resolve() for path in leave_out}
     found = Searched()
     hits: list[Hit] = []
     closed: list[str] = []
     for path in _regular_files(roots, excluded, closed):
         try:
-            found.bytes += path.stat().st_size
+            status = path.stat()
+            if status.st_ctime < since:
+                continue
+            found.bytes += status.st_size
             found.files += 1
             hits += search_file(path, wanted)
         except FileNotFoundError:

@@ -31,6 +31,8 @@ class Place:
     fetched: list[tuple[str, bytes]] = field(default_factory=list)
     #: Part of the path or label of what a real request carried a canary into, beside the planted file.
     natural: str = ""
+    #: Only files that changed since then: what others keep there is not looked through.
+    since: float = 0.0
 
 
 def show(stage: Stage) -> str:
@@ -53,7 +55,7 @@ def show(stage: Stage) -> str:
 
 def _look(stage: Stage, place: Place, wanted: Forms) -> tuple[list[Hit], int, int]:
     mine = [stage.secret_file] if stage.secret_file else []
-    found = search_tree(place.roots, wanted, leave_out=mine)
+    found = search_tree(place.roots, wanted, leave_out=mine, since=place.since)
     require(not found.unreadable, f"{place.name}: not searched: {', '.join(found.unreadable[:3])}")
     hits = list(found.hits)
     for where, data in place.fetched:
@@ -85,7 +87,7 @@ def _planted(stage: Stage, canary: str) -> Iterator[list[Place]]:
         Place("gateway's events, objects and keys", _gateway_folders(home), natural="events"),
         Place("report, heads, escrow, credentials, the rest", _rest(home)),
         Place("copy on disk", (home / "copies",)),
-        Place("temporary folders", (temporary, *_temporary(stage, temporary))),
+        Place("temporary folders", (temporary, *_temporary(stage, temporary)), since=stage.began.timestamp()),
         Place("evidence and manifest", fetched=_fetched(stage, canary), natural="never signed"),
     ]
     content = _every_form(canary)

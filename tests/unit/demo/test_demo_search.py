@@ -86,3 +86,12 @@ def test_forms_do_not_repeat_themselves():
     forms = search.forms("abcdefabcdef")
     assert len(set(forms.values())) == len(forms)
     assert all(len(text) >= search.MINIMUM_BYTES for text in forms.values())
+
+
+def test_only_what_changed_since_is_searched(tmp_path):
+    path = tmp_path / "old"
+    path.write_text(CANARY)
+    os.utime(path, (0, 0))  # a changed mtime does not hide a file
+    changed = path.stat().st_ctime
+    assert search.search_tree([tmp_path], search.forms(CANARY), since=changed).hits
+    assert not search.search_tree([tmp_path], search.forms(CANARY), since=changed + 1).hits
