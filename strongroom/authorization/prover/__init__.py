@@ -11,7 +11,7 @@ avoided where it denies. So REFUTED may be too strict, and PROVED is never too l
 """
 
 from strongroom.authorization.prover.duties import Ability, Pair
-from strongroom.authorization.prover.facts import Account, Carrier, Facts, Human, Identity, Key, Quorum
+from strongroom.authorization.prover.facts import Account, Carrier, Facts, Human, Identity, Key, Quorum, Store
 from strongroom.authorization.prover.proof import Counterexample, Proof, Reach, prove
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Account",
     "Key",
     "Carrier",
+    "Store",
     "Quorum",
     "Pair",
     "Ability",

@@ -86,6 +86,22 @@ class Carrier:
 
 
 @dataclass(frozen=True)
+class Store:
+    """A bucket, queue, topic, secret, repository of images or backup vault, with its own policy.
+
+    kind: bucket, queue, topic, secret, images, vault. policy: None if it has none. key: the ARN of the KMS key under
+    which its service encrypts it, '' if that is a key of the service. An object of a bucket is named in abilities by
+    its own ARN; the bucket's policy decides on it.
+    """
+
+    arn: str
+    account: str
+    kind: str
+    policy: Named | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class Account:
     """An account: the policies of its organisation, level by level."""
 
@@ -120,6 +136,7 @@ class Facts:
     identities: Sequence[Identity]
     keys: Sequence[Key] = ()
     carriers: Sequence[Carrier] = ()
+    stores: Sequence[Store] = ()
     accounts: Sequence[Account] = ()
     quorums: Sequence[Quorum] = ()
     organisation: str = ""
