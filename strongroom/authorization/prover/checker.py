@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from strongroom.authorization.prover import power
+from strongroom.authorization.prover.derivation import Gained
 from strongroom.authorization.prover.duties import Ability, Pair
 from strongroom.authorization.prover.facts import OUTSIDER, Carrier, Facts, Identity, Key
-from strongroom.authorization.prover.power import Aim, Gained, aim_at
+from strongroom.authorization.prover.power import Aim, aim_at
 from strongroom.authorization.prover.rules import RULES, Rule
 
 

@@ -9,28 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from strongroom.authorization.prover import power
+from strongroom.authorization.prover import openbao_gains, power
+from strongroom.authorization.prover.derivation import Gained, Step
 from strongroom.authorization.prover.facts import OUTSIDER, Facts, Human, Identity
 from strongroom.authorization.prover.index import Index
-from strongroom.authorization.prover.power import Aim, Gained, aim_at
+from strongroom.authorization.prover.power import Aim, aim_at
 from strongroom.authorization.prover.rules import RULES, Rule
 
 _DROPPED = ("join", "unfenced", "use", "own", "admin")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """How a gain came about: rule, who acted, on what, by which statement, resting on which earlier gains.
-
-    `rule` is "" for what one starts with.
-    """
-
-    gain: Gained
-    rule: str
-    actor: str = ""
-    target: str = ""
-    by: str = ""
-    premises: tuple[Gained, ...] = ()
 
 
 @dataclass
@@ -65,6 +51,9 @@ def close(index: Index, human: Human) -> Closure:
             for step in gains(index, identities[arn], known):
                 if step.gain not in known:
                     found.setdefault(step.gain, step)
+        for step in openbao_gains.gains(index.facts, known):
+            if step.gain not in known:
+                found.setdefault(step.gain, step)
         if not found:
             return closure
         closure.steps |= found

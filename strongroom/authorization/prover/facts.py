@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from strongroom.authorization.documents import Named
 from strongroom.authorization.grants import Grant
+from strongroom.authorization.prover.openbao_facts import OpenBao
 from strongroom.authorization.request import Principal
 
 ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
@@ -139,6 +140,7 @@ class Facts:
     stores: Sequence[Store] = ()
     accounts: Sequence[Account] = ()
     quorums: Sequence[Quorum] = ()
+    openbao: OpenBao | None = None
     organisation: str = ""
     groups: Mapping[str, Sequence[Named]] = field(default_factory=dict)
 

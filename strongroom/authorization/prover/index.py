@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Set
 
 from strongroom.authorization.documents import Form, Named, parse
+from strongroom.authorization.prover.derivation import Gained
 from strongroom.authorization.prover.facts import Facts, Identity, Key
 from strongroom.authorization.prover.possible import loosened
-from strongroom.authorization.prover.power import Gained
 from strongroom.authorization.request import Request
 from strongroom.authorization.statements import Statement
 

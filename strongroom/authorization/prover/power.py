@@ -9,13 +9,12 @@ from strongroom.authorization.decision import Decision
 from strongroom.authorization.documents import Form, Named
 from strongroom.authorization.evaluate import Policies, evaluate
 from strongroom.authorization.grants import Grant
+from strongroom.authorization.prover.derivation import Gained
 from strongroom.authorization.prover.facts import ANYTHING, OUTSIDER, Account, Carrier, Facts, Identity, Key
 from strongroom.authorization.prover.possible import FIXED, FIXED_IN_ORGANISATION, loosened
 from strongroom.authorization.prover.rules import GRANTED
 from strongroom.authorization.request import Principal, Request, Value
 
-#: What a human has gained: a gain of `rules` and the ARN of the identity, group or key it is about.
-Gained = tuple[str, str]
 _OWNED = (
     '{"Version": "2012-10-17", "Statement": '
     '[{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}'

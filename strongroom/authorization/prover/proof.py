@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from strongroom.authorization.documents import Form, parse
-from strongroom.authorization.prover import power
-from strongroom.authorization.prover.closure import Closure, Step, close, needed
+from strongroom.authorization.prover import openbao_gains, power
+from strongroom.authorization.prover.closure import Closure, close, needed
+from strongroom.authorization.prover.derivation import Gained, Step
 from strongroom.authorization.prover.duties import Ability, Pair
 from strongroom.authorization.prover.facts import Carrier, Facts, Identity, Key
 from strongroom.authorization.prover.index import Index
-from strongroom.authorization.prover.power import Aim, Gained, aim_at
+from strongroom.authorization.prover.power import Aim, aim_at
 from strongroom.authorization.prover.rules import CARRIERS, RULES
 from strongroom.errors import UnknownElement
 
@@ -163,6 +164,11 @@ def holdings(index: Index, closure: Closure, ability: Ability) -> list[Held]:
                     if target.arn not in best or len(way) < len(best[target.arn].way):
                         by = str(decision.statement or decision.reason)
                         best[target.arn] = Held(ability.name, arn, action, target.arn, by, way)
+    for path in (name for name in ability.resources if name.startswith("bao:")):
+        for may in openbao_gains.permitted(facts, known, ability.actions, path):
+            way = tuple(closure.derivation(*may.premises))
+            if path not in best or len(way) < len(best[path].way):
+                best[path] = Held(ability.name, may.actor, may.action, path, may.by, way)
     return sorted(best.values(), key=lambda held: len(held.way))
 
 

@@ -1,0 +1,23 @@
+"""A gain and the step that gave it: what derivations are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: What a human has gained: a gain of the tables of rules, and the ARN, or `bao:` path, of what it is about.
+Gained = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How a gain came about: rule, who acted, on what, by which statement, resting on which earlier gains.
+
+    `rule` is "" for what one starts with.
+    """
+
+    gain: Gained
+    rule: str
+    actor: str = ""
+    target: str = ""
+    by: str = ""
+    premises: tuple[Gained, ...] = ()
