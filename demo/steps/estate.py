@@ -65,29 +65,11 @@ def _escrow_key(stage: Stage) -> str:
 
 def _deployer_token(stage: Stage) -> None:
     """Gives the layers a token of their own and revokes OpenBao's root token: nothing below runs as root."""
-    import json
+    from strongroom.cli.laptop_logins import hand_over
+    from strongroom.estate.loader import estate_file, load
 
-    import hvac
-    import hvac.exceptions
-
-    from infra.policies.vault_policies import deployer_policy
-    from local_cloud.servers.layout import write_private_json
-    from strongroom.estate.loader import load
-
-    path = stage.home / "vault" / "root.json"
-    root = hvac.Client(
-        os.environ["VAULT_ADDR"], json.loads(path.read_text())["token"], verify=os.environ["VAULT_CACERT"]
-    )
-    policy = deployer_policy(load(stage.root / "stacks" / f"estate.{ENV}.yaml"))
-    root.sys.create_or_update_policy("deployer", policy)
-    made = root.auth.token.create(policies=["deployer"], no_default_policy=True, no_parent=True, period="768h")
-    write_private_json(stage.home / "vault" / "deployer.json", {"token": made["auth"]["client_token"]})
-    root.auth.token.revoke_self()
-    try:
-        root.auth.token.lookup_self()
-        require(False, "OpenBao still takes its root token after it was revoked")
-    except hvac.exceptions.Forbidden:
-        path.unlink()
+    handed = hand_over(stage.home, stage.root, load(estate_file(stage.root, ENV)))
+    require(handed, "OpenBao's root token was not there to be handed over and revoked")
 
 
 def _up(stage: Stage, waves: Sequence[Sequence[str]]) -> tuple[float, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from demo.stage import Stage, require
+from demo.stage import ENV, Stage, require
 
 TITLE = "Duties with logins of their own"
 
@@ -15,16 +15,15 @@ def show(stage: Stage) -> str:
     import hvac
     import hvac.exceptions
 
-    from local_cloud.servers.layout import write_private_json
+    from strongroom.cli.laptop_logins import give_logins
     from strongroom.estate.duties import VAULT
+    from strongroom.estate.loader import estate_file, load
     from strongroom.jobs.credentials import vault_client
 
     token = json.loads((stage.home / "vault" / "deployer.json").read_text())["token"]
     client = hvac.Client(os.environ["VAULT_ADDR"], token, verify=os.environ["VAULT_CACERT"])
-    for duty in VAULT:
-        role = client.auth.approle.read_role_id(duty)["data"]["role_id"]
-        secret = client.auth.approle.generate_secret_id(duty)["data"]["secret_id"]
-        write_private_json(stage.home / "vault" / f"{duty}.json", {"role_id": role, "secret_id": secret})
+    given = give_logins(stage.home, load(estate_file(stage.root, ENV)))
+    require(set(given) == set(VAULT), "a login was there before the demo made it")
     for duty in VAULT:
         policies = vault_client(duty).auth.token.lookup_self()["data"]["policies"]
         require(policies == [duty], f"the login of {duty} carries the policies {', '.join(policies)}")

@@ -31,10 +31,6 @@ def deployer(layer: str, env: str, home: Path) -> Iterator[None]:
 
 
 def _token(home: Path) -> str:
-    """The deployer's OpenBao token; before it exists, the root token that made the server."""
-    for name in ("deployer.json", "root.json"):
-        path = home / "vault" / name
-        if path.is_file():
-            document = json.loads(path.read_text())
-            return str(document.get("token") or document.get("root_token") or "")
-    return ""
+    """The deployer's OpenBao token, or '' where there is none (`laptop_logins.hand_over` makes it)."""
+    path = home / "vault" / "deployer.json"
+    return str(json.loads(path.read_text())["token"]) if path.is_file() else ""
