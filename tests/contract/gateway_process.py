@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,18 +62,19 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
 class GatewayProcess:
     """A running gateway and clients for its principals."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, accounts: Sequence[str] = (), users: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Starts with the three accounts and users above, and with more of both."""
         self.home = home
         self.certificate, key = write_certificate(home)
         identities = home / "identities.json"
-        identities.write_text(json.dumps(USERS))
+        identities.write_text(json.dumps([*USERS, *users]))
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHONDONTWRITE"))}
         self.log = (home / "gateway.log").open("wb")
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "local_cloud.servers.gateway", "--home", str(home)),
                 *("--certificate", str(self.certificate), "--key", str(key), "--identities", str(identities)),
-                *("--accounts", ",".join((WORKLOAD, BACKUP, AUDIT))),
+                *("--accounts", ",".join((WORKLOAD, BACKUP, AUDIT, *accounts))),
             ],
             env=environment,
             stderr=self.log,

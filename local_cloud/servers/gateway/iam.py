@@ -21,7 +21,8 @@ _ROLE = """CreateRole GetRole DeleteRole UpdateRole UpdateRoleDescription Update
 _USER = """CreateUser GetUser DeleteUser UpdateUser PutUserPolicy GetUserPolicy DeleteUserPolicy ListUserPolicies
     AttachUserPolicy DetachUserPolicy ListAttachedUserPolicies TagUser UntagUser ListUserTags ListGroupsForUser
     CreateAccessKey DeleteAccessKey UpdateAccessKey ListAccessKeys ListMFADevices EnableMFADevice DeactivateMFADevice
-    PutUserPermissionsBoundary DeleteUserPermissionsBoundary""".split()
+    PutUserPermissionsBoundary DeleteUserPermissionsBoundary CreateLoginProfile GetLoginProfile UpdateLoginProfile
+    DeleteLoginProfile""".split()
 _GROUP = """CreateGroup GetGroup DeleteGroup PutGroupPolicy GetGroupPolicy DeleteGroupPolicy ListGroupPolicies
     AttachGroupPolicy DetachGroupPolicy ListAttachedGroupPolicies AddUserToGroup RemoveUserFromGroup""".split()
 _POLICY = """CreatePolicy GetPolicy DeletePolicy CreatePolicyVersion GetPolicyVersion DeletePolicyVersion
