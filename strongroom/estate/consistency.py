@@ -1,27 +1,14 @@
-"""What the parts of an estate must say about each other: references that exist, promises that do not contradict.
-
-Each problem carries the path of the key that is wrong, so that the loader can name its line.
-"""
+"""What the parts of an estate must say about each other: references that exist, promises that do not contradict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from strongroom.estate import duties
+from strongroom.estate import duties, separation
 from strongroom.estate.model import Estate, Person
+from strongroom.estate.problem import Path, Problem
 
-Path = tuple[str | int, ...]
 ESCROW = "rsa-oaep-sha256"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One contradiction, where it is, and what to do."""
-
-    path: Path
-    message: str
-    hint: str = ""
 
 
 def problems(estate: Estate) -> Iterator[Problem]:
@@ -32,6 +19,7 @@ def problems(estate: Estate) -> Iterator[Problem]:
     yield from _recipients(estate)
     yield from _repositories(estate)
     yield from _jobs(estate)
+    yield from separation.problems(estate)
     if estate.environment_kind == "production":
         yield from _production(estate)
 

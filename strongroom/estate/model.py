@@ -17,6 +17,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 AccountName = Literal["management", "workload", "backup", "audit"]
 Kind = Literal["postgres", "bucket", "queue", "topic", "table", "filesystem", "search", "folder", "vault"]
 LockMode = Literal["COMPLIANCE", "GOVERNANCE"]
+#: One action of AWS or OpenBao, never a pattern: `kms:PutKeyPolicy`, `bao:update`.
+Action = Annotated[str, StringConstraints(pattern=r"^(bao:[a-z]+|[a-z0-9-]+:[A-Z][A-Za-z0-9]+)$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _Declared(BaseModel):
@@ -196,6 +199,39 @@ class Runtime(_Declared):
     subnets: tuple[str, ...] = ()
 
 
+class Quorum(_Declared):
+    """An action that takes several people, by a mechanism that a proof of duties cannot read and takes for granted.
+
+    `resource` is a duty or `bootstrap` (its role in every account), a KMS key's name, an ARN, or `bao:` and a path.
+    """
+
+    action: Action
+    resource: Text
+    people: int = Field(ge=2)
+    mechanism: Text
+
+
+class Doing(_Declared):
+    """To be able to do any one of these actions on one of these resources.
+
+    A resource is a KMS key, store, repository or copy (`<repository>.<copy>`) by name, an object in one of them
+    (`<name>/<object>`), an ARN, or `bao:` and a path.
+    """
+
+    actions: tuple[Action, ...] = Field(min_length=1)
+    resources: tuple[Text, ...] = Field(min_length=1)
+
+
+class NeverTogether(_Declared):
+    """What nobody may come to hold together (`second`), or nobody but the holders of some duties at all (`only`)."""
+
+    name: Text
+    first: Doing
+    second: Doing | None = None
+    only: tuple[str, ...] | None = None
+    same: bool = False
+
+
 class Estate(_Declared):
     """An environment: accounts, people, duties, classes, stores, repositories, evidence, jobs."""
 
@@ -217,6 +253,8 @@ class Estate(_Declared):
     jobs: dict[Name, JobSpec] = {}
     runtime: Runtime = Runtime()
     manifest_bucket: str = ""
+    quorums: tuple[Quorum, ...] = ()
+    never_together: tuple[NeverTogether, ...] = ()
 
     def region_of(self, store: Store) -> str:
         """The Region a store lives in."""

@@ -9,15 +9,26 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
 
 from strongroom.authorization.documents import Named
-from strongroom.authorization.prover.facts import ANYTHING, Human, Identity, Key
+from strongroom.authorization.prover.facts import ANYTHING, Human, Identity, Key, Quorum
 from strongroom.estate import names
 from strongroom.estate.model import Estate, Person
 
+#: How a kind of principal that a trust policy names enters the role.
+_ENTRANCES = {
+    "AWS": ("sts:AssumeRole",),
+    "Service": ("sts:AssumeRole",),
+    "Federated": ("sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"),
+}
 
-def humans_of(estate: Estate, identities: Sequence[Identity]) -> tuple[list[Human], list[str]]:
+
+def humans_of(
+    estate: Estate, identities: Sequence[Identity], quorums: Sequence[Quorum] = ()
+) -> tuple[list[Human], list[str]]:
     """Everybody who starts with an identity; and what of the declared people could not be read, a sentence each."""
     known = {identity.arn for identity in identities}
     found: list[Human] = []
@@ -33,8 +44,9 @@ def humans_of(estate: Estate, identities: Sequence[Identity]) -> tuple[list[Huma
     for identity in identities:
         if identity.kind == "user" and identity.arn not in declared:
             found.append(Human(f"undeclared user {identity.arn}", (identity.arn,)))
-        for who in _foreign(identity, accounts):
-            found.append(Human(f"{who} as {identity.arn}", (identity.arn,)))
+        for who, entrances in _foreign(identity, accounts).items():
+            alone = not entrances or any(not _in_quorum(quorums, action, identity.arn) for action in entrances)
+            found.append(Human(f"{who} as {identity.arn}", (identity.arn,) if alone else ()))
     return found, unread
 
 
@@ -60,17 +72,24 @@ def _marks(person: Person) -> set[str]:
     return {f"{kind} {value}" for kind, value in marks.items() if value}
 
 
-def _foreign(role: Identity, accounts: set[str]) -> Iterator[str]:
-    """Whom a role's trust policy names that is no identity of these accounts."""
-    if role.trust is None:
-        return
-    seen: set[str] = set()
-    for kind, who in _named(role.trust):
+def _foreign(role: Identity, accounts: set[str]) -> dict[str, set[str]]:
+    """Whom a role's trust policy names that is no identity of these accounts, each with the ways it may enter by."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for kind, who, statement in _allowed(role.trust) if role.trust else ():
         account = _account(who)
         inside = kind == "AWS" and (account in accounts or who == "*" or not account)
-        if not inside and who not in seen:
-            seen.add(who)
-            yield who
+        if not inside:
+            patterns = _list(statement["Action"]) if "Action" in statement else ["*"]
+            found[who] |= {
+                entrance
+                for entrance in _ENTRANCES.get(kind, ())
+                if any(fnmatchcase(entrance.lower(), str(pattern).lower()) for pattern in patterns)
+            }
+    return found
+
+
+def _in_quorum(quorums: Sequence[Quorum], action: str, role: str) -> bool:
+    return any((quorum.action, quorum.resource) == (action, role) and quorum.people >= 2 for quorum in quorums)
 
 
 def strangers(keys: Sequence[Key], accounts: set[str]) -> tuple[list[Human], list[Identity]]:
@@ -80,7 +99,7 @@ def strangers(keys: Sequence[Key], accounts: set[str]) -> tuple[list[Human], lis
     """
     found: dict[str, dict[str, Identity]] = defaultdict(dict)
     for key in keys:
-        named = [who for kind, who in _named(key.policy) if kind == "AWS"]
+        named = [who for kind, who, _ in _allowed(key.policy) if kind == "AWS"]
         for who in [*named, *(grant.grantee for grant in key.grants)]:
             if (account := _account(who)) and account not in accounts:
                 identity = _stranger(who, account)
@@ -102,15 +121,18 @@ def _account(who: str) -> str:
     return who if who.isdigit() else who.split(":")[4] if who.startswith("arn:") else ""
 
 
-def _named(policy: Named) -> Iterator[tuple[str, str]]:
-    """Whom the Allow statements of a policy name: kind (AWS, Service, Federated) and name.
+def _allowed(policy: Named) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Whom the Allow statements of a policy name: kind (AWS, Service, Federated), name and statement.
 
     A bare `*` is everybody, whom the prover knows as the outsider.
     """
-    listed = json.loads(str(policy.document)).get("Statement", [])
-    for statement in listed if isinstance(listed, list) else [listed]:
+    for statement in _list(json.loads(str(policy.document)).get("Statement", [])):
         principal = statement.get("Principal", {})
         if statement.get("Effect") == "Allow" and isinstance(principal, dict):
             for kind, names_ in principal.items():
-                for who in names_ if isinstance(names_, list) else [names_]:
-                    yield kind, who
+                for who in _list(names_):
+                    yield kind, who, statement
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

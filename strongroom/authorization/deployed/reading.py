@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from strongroom.authorization.deployed.declared import quorums_of
 from strongroom.authorization.deployed.humans import humans_of, strangers
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
@@ -81,12 +82,18 @@ def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any])
         for key in manifest.keys
         if key.provider == "aws-kms" and key.ref not in seen
     ]
-    humans, unknown = humans_of(estate, identities)
+    quorums = quorums_of(estate, manifest)
+    humans, unknown = humans_of(estate, identities, quorums)
     gaps += [Gap(reason) for reason in unknown]
     outside, theirs = strangers(keys, {account.id for account in manifest.accounts.values()})
     accounts = tuple(Account(account.id) for _, account in sorted(manifest.accounts.items()))
     facts = Facts(
-        humans=[*humans, *outside], identities=[*identities, *theirs], keys=keys, accounts=accounts, groups=groups
+        humans=[*humans, *outside],
+        identities=[*identities, *theirs],
+        keys=keys,
+        accounts=accounts,
+        quorums=quorums,
+        groups=groups,
     )
     return Deployed(facts, tuple(gaps))
 
