@@ -95,6 +95,40 @@ SNS = _table("""
     *: Unsubscribe GetSubscriptionAttributes SetSubscriptionAttributes
     ={ResourceArn}: ListTagsForResource TagResource UntagResource
 """)
+ECR = _table("""
+    repository/{repositoryName}: CreateRepository DeleteRepository PutImage PutImageTagMutability BatchDeleteImage
+    repository/{repositoryName}: ListImages DescribeImages BatchGetImage
+    repository/{repositoryName}: GetRepositoryPolicy SetRepositoryPolicy DeleteRepositoryPolicy
+    repository/*: DescribeRepositories
+    *: GetRegistryPolicy PutRegistryPolicy DeleteRegistryPolicy GetAuthorizationToken
+""")
+EVENTS = _table("""
+    rule/{Name}: PutRule DeleteRule DescribeRule EnableRule DisableRule
+    rule/{Rule}: PutTargets RemoveTargets ListTargetsByRule
+    rule/*: ListRules
+    event-bus/{Name}: CreateEventBus DeleteEventBus DescribeEventBus
+    *: ListEventBuses
+""")
+LAMBDA = _table("""
+    function:{FunctionName}: CreateFunction DeleteFunction GetFunction GetFunctionConfiguration UpdateFunctionCode
+    function:{FunctionName}: UpdateFunctionConfiguration GetPolicy AddPermission RemovePermission PublishVersion
+    function:{FunctionName}: ListVersionsByFunction
+    *: ListFunctions
+""")
+CODEBUILD = _table("""
+    project/{name}: CreateProject UpdateProject DeleteProject
+    project/{projectName}: StartBuild
+    project/{names[]}: BatchGetProjects
+    *: ListProjects
+""")
+CLOUDFORMATION = _table("""
+    *: DescribeStacks ListStacks
+""")
+STATES = _table("""
+    stateMachine:{name}: CreateStateMachine
+    ={stateMachineArn}: DescribeStateMachine UpdateStateMachine DeleteStateMachine
+    *: ListStateMachines
+""")
 DYNAMODB = _table("""
     table/{TableName}: CreateTable DeleteTable DescribeTable UpdateTable DescribeContinuousBackups
     table/{TableName}: UpdateContinuousBackups DescribeTimeToLive UpdateTimeToLive PutItem GetItem UpdateItem DeleteItem
@@ -122,6 +156,12 @@ TABLES = {
     "dynamodb": DYNAMODB,
     "cloudtrail": CLOUDTRAIL,
     "secretsmanager": SECRETS,
+    "ecr": ECR,
+    "events": EVENTS,
+    "lambda": LAMBDA,
+    "codebuild": CODEBUILD,
+    "cloudformation": CLOUDFORMATION,
+    "states": STATES,
 }
 #: Values of a parameter that a service fills in itself.
 _DEFAULTS = {"GroupName": "default", "cluster": "default", "clusterName": "default", "DBSubnetGroupName": "default"}
@@ -134,6 +174,13 @@ _PASSES = {
     ("rds", "CreateDBInstance"): (("MonitoringRoleArn",), "monitoring.rds.amazonaws.com"),
     ("rds", "ModifyDBInstance"): (("MonitoringRoleArn",), "monitoring.rds.amazonaws.com"),
     ("cloudtrail", "CreateTrail"): (("CloudWatchLogsRoleArn",), "cloudtrail.amazonaws.com"),
+    ("lambda", "CreateFunction"): (("Role",), "lambda.amazonaws.com"),
+    ("lambda", "UpdateFunctionConfiguration"): (("Role",), "lambda.amazonaws.com"),
+    ("codebuild", "CreateProject"): (("serviceRole",), "codebuild.amazonaws.com"),
+    ("codebuild", "UpdateProject"): (("serviceRole",), "codebuild.amazonaws.com"),
+    ("events", "PutTargets"): (("Targets", "RoleArn"), "events.amazonaws.com"),
+    ("states", "CreateStateMachine"): (("roleArn",), "states.amazonaws.com"),
+    ("states", "UpdateStateMachine"): (("roleArn",), "states.amazonaws.com"),
 }
 
 
@@ -190,18 +237,21 @@ def _fill_each(call: Call, template: str) -> list[str]:
     return [v if v.startswith("arn:") else prefix + _LIST.sub(lambda _, v=v: v, template) for v in values]
 
 
-def _at(params: Any, path: tuple[str, ...]) -> Any:
+def _at(params: Any, path: tuple[str, ...]) -> set[str]:
+    """The texts at a path of members, through lists."""
+    found = [params]
     for name in path:
-        params = params.get(name) if isinstance(params, dict) else None
-    return params
+        nested = [value.get(name) for value in found if isinstance(value, dict)]
+        found = [item for value in nested for item in (value if isinstance(value, list) else [value])]
+    return {value for value in found if isinstance(value, str) and value}
 
 
 def pass_role_demands(call: Call) -> list[Demand]:
     """iam:PassRole for every role that the call hands to a service."""
     *paths, service = _PASSES.get((call.service, call.operation), ("",))
-    roles = {_at(call.params, path) for path in paths if isinstance(path, tuple)}
+    roles = {role for path in paths if isinstance(path, tuple) for role in _at(call.params, path)}
     context = {"iam:PassedToService": service}
-    return [Demand("iam:PassRole", role, context, owner=role.split(":")[4]) for role in sorted(filter(None, roles))]
+    return [Demand("iam:PassRole", role, context, owner=role.split(":")[4]) for role in sorted(roles)]
 
 
 def demands(call: Call) -> list[Demand] | None:

@@ -21,7 +21,14 @@ from werkzeug.exceptions import NotFound
 from .call import Refuse
 
 #: The services whose operations the gateway understands; any other is refused.
-SERVICES = frozenset("""kms s3 sts sqs secretsmanager iam rds ec2 logs ecs scheduler sns dynamodb cloudtrail""".split())
+SERVICES = frozenset(
+    """kms s3 sts sqs secretsmanager iam rds ec2 logs ecs scheduler sns dynamodb cloudtrail
+    organizations""".split()
+)
+#: Services of which only configuration is kept, for `duty prove` to read; loaded when first asked.
+SELDOM = frozenset("ecr events lambda codebuild cloudformation states".split())
+#: Where botocore's name of a service is not the one that calls are signed with.
+_MODELS = {"states": "stepfunctions"}
 #: Operations a caller may make without credentials, by their Action parameter.
 UNSIGNED = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
 
@@ -49,7 +56,7 @@ def refuse_ambiguity(service: str, environ: dict[str, Any], body: bytes) -> None
         ambiguous = "Action" in names
     else:
         plain = [name for name in names if not name.startswith("X-Amz-")]
-        rest = service == "scheduler"  # the one REST service, whose parameters do stand in the query
+        rest = protocol_of(service) == "rest-json"  # there parameters do stand in the query
         ambiguous = bool(plain and body) if not rest else "Action" in names
         ambiguous |= protocol_of(service) == "json" and bool(plain)
         ambiguous |= environ.get("CONTENT_TYPE", "").startswith("multipart/")
@@ -82,7 +89,8 @@ class Wire:
 
 def protocol_of(service: str) -> str:
     """The wire protocol of a service, for an error before any operation is known."""
-    return str(get_service_model(service).protocol) if service in SERVICES else "json"
+    known = service in SERVICES | SELDOM
+    return str(get_service_model(_MODELS.get(service, service)).protocol) if known else "json"
 
 
 def unsigned_service(query: str, body: bytes) -> str:
@@ -93,7 +101,7 @@ def unsigned_service(query: str, body: bytes) -> str:
 
 def match(service: str, environ: dict[str, Any]) -> Wire:
     """The operation that a request asks for. Raises Refuse for an unknown service or operation."""
-    if service not in SERVICES:
+    if service not in SERVICES | SELDOM:
         raise Refuse(
             "UnknownService", f"this cloud has no rules for the service '{service}', so the call is refused", 403
         )
@@ -101,7 +109,7 @@ def match(service: str, environ: dict[str, Any]) -> Wire:
         raise Refuse("NotImplemented", "this cloud has no rules for S3 Control, so the call is refused", 403)
     request = Request(environ)
     try:
-        model, url_params = get_service_router(service).match(request)
+        model, url_params = get_service_router(_MODELS.get(service, service)).match(request)
     except (NotFound, NotImplementedError) as unknown:
         raise Refuse("UnknownOperationException", f"{service} has no such operation", 404) from unknown
     protocol = determine_request_protocol(model.service_model, request.content_type)
