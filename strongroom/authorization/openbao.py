@@ -74,19 +74,28 @@ def rule_for(
     now: datetime | None = None,
 ) -> Rule | None:
     """The one rule that decides, merged over the policies that state it; None if none matches."""
-    path = path.lstrip("/")
-    found = rules(policies, identity, now)
-    exact = {rule.pattern: rule for rule in found if not rule.prefix and not rule.segments}
-    bare = path.removesuffix("/")
-    if path in exact:
-        return exact[path]
-    if capability in _LISTING and bare in exact:
-        return exact[bare]
-    patterns = [rule for rule in found if rule.prefix or rule.segments]
-    best = _best(patterns, path)
-    if best is None and capability == "list" and bare != path:
-        return _best(patterns, bare)
-    return best
+    return Acl(rules(policies, identity, now)).rule(path, capability)
+
+
+class Acl:
+    """The merged rules of a token, to be asked about many paths."""
+
+    def __init__(self, found: Sequence[Rule]) -> None:
+        self.exact = {rule.pattern: rule for rule in found if not rule.prefix and not rule.segments}
+        self.patterns = [rule for rule in found if rule.prefix or rule.segments]
+
+    def rule(self, path: str, capability: str) -> Rule | None:
+        """The one rule that decides; None if none matches."""
+        path = path.lstrip("/")
+        bare = path.removesuffix("/")
+        if path in self.exact:
+            return self.exact[path]
+        if capability in _LISTING and bare in self.exact:
+            return self.exact[bare]
+        best = _best(self.patterns, path)
+        if best is None and capability == "list" and bare != path:
+            return _best(self.patterns, bare)
+        return best
 
 
 def _best(patterns: Sequence[Rule], path: str) -> Rule | None:
@@ -139,7 +148,7 @@ def _constraints(rule: Rule, capability: str, parameters: Mapping[str, Any]) -> 
     if given and "*" in denied:
         return "no parameter may be given"
     for name, value in given.items():
-        if name in denied and _listed(value, denied[name]):
+        if name in denied and listed(value, denied[name]):
             return f"parameter {name} is denied"
     allowed: Parameters = rule.allowed or {}
     if not allowed or set(allowed) == {"*"}:
@@ -147,7 +156,7 @@ def _constraints(rule: Rule, capability: str, parameters: Mapping[str, Any]) -> 
     for name, value in given.items():
         if name not in allowed and "*" not in allowed:
             return f"parameter {name} is not among the allowed ones"
-        if name in allowed and not _listed(value, allowed[name]):
+        if name in allowed and not listed(value, allowed[name]):
             return f"the value of parameter {name} is not among the allowed ones"
     return ""
 
@@ -163,7 +172,7 @@ def _pagination(rule: Rule, given: Mapping[str, Any]) -> str:
     return "" if limit.lstrip("-").isdigit() and int(limit) <= rule.pagination_limit else "the limit is too high"
 
 
-def _listed(value: Any, values: Sequence[Any]) -> bool:
+def listed(value: Any, values: Sequence[Any]) -> bool:
     """True if a value is among those listed; none listed means any. Texts may begin or end with `*`."""
     if not values:
         return True

@@ -98,6 +98,11 @@ def rules(
     return list(merged.values())
 
 
+def stanzas(policies: Sequence[VaultPolicy]) -> list[Rule]:
+    """Every stanza as it is written: not merged, with templates, expired or not. Raises as `rules` does."""
+    return [rule for policy in sorted(policies, key=lambda policy: policy.name) for rule in _parsed(policy)]
+
+
 def _parsed(policy: VaultPolicy) -> tuple[Rule, ...]:
     if isinstance(policy.rules, str):
         return _parse_text(policy.name, policy.rules)
