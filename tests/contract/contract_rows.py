@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
-from gateway_process import AUDIT, BACKUP, WORKLOAD
+from gateway_process import AUDIT, BACKUP, MANAGEMENT, WORKLOAD
 
 ALICE = f"arn:aws:iam::{WORKLOAD}:user/strongroom/alice"
 ADMIN = f"admin@{WORKLOAD}"
@@ -124,6 +124,6 @@ def new_bucket(cloud: Any, *, lock: bool = False, versioned: bool = False, accou
 
 
 __all__ = [
-    "ADMIN", "ALICE", "AUDIT", "BACKUP", "ROWS", "WORKLOAD", "Cloud", "Row", "allow", "deny", "document", "name",
-    "new_bucket", "new_key", "new_role", "outcome", "root", "row",
+    "ADMIN", "ALICE", "AUDIT", "BACKUP", "MANAGEMENT", "ROWS", "WORKLOAD", "Cloud", "Row", "allow", "deny", "document",
+    "name", "new_bucket", "new_key", "new_role", "outcome", "root", "row",
 ]  # fmt: skip

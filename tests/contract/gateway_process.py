@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 WORKLOAD, BACKUP, AUDIT = "210000000001", "210000000002", "210000000003"
+MANAGEMENT = "210000000009"  # of the organisation that the rows of organisations make
+ROOT = {"user": f"root@{AUDIT}", "root": True, "account": AUDIT}
 USERS = [
     {
         "user": "bootstrap-admin",
@@ -108,7 +110,7 @@ class GatewayProcess:
         )
 
     def session(self, who: str) -> boto3.Session:
-        """`alice` (a user), `admin@ACCOUNT` (the access role) or the ARN of a role that alice assumes."""
+        """`alice` (a user), `root@ACCOUNT`, `admin@ACCOUNT` (the access role) or the ARN of a role alice assumes."""
         if who not in self._sessions:
             if ":role/" in who:
                 self._sessions[who] = self.assume(self.user("alice"), who)

@@ -14,17 +14,18 @@ import pytest
 import rows_of_access
 import rows_of_kms
 import rows_of_lock
+import rows_of_organizations
 import rows_of_s3
 from contract_rows import ROWS, Row, outcome
-from gateway_process import ONCE, GatewayProcess
+from gateway_process import MANAGEMENT, ONCE, ROOT, GatewayProcess
 
 pytestmark = pytest.mark.cloud
-MODULES = (rows_of_access, rows_of_kms, rows_of_lock, rows_of_s3)
+MODULES = (rows_of_access, rows_of_kms, rows_of_lock, rows_of_organizations, rows_of_s3)
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("contract"))
+    process = GatewayProcess(tmp_path_factory.mktemp("contract"), accounts=[MANAGEMENT], users=[ROOT])
     yield process
     process.stop()
 
@@ -75,8 +76,8 @@ class PlainMoto:
 
     def session(self, who: str) -> Any:
         if who not in self._sessions:
-            if who.startswith("admin@"):
-                role = f"arn:aws:iam::{who.removeprefix('admin@')}:role/OrganizationAccountAccessRole"
+            if who.startswith(("admin@", "root@")):  # it knows no root user: full power is as near
+                role = f"arn:aws:iam::{who.partition('@')[2]}:role/OrganizationAccountAccessRole"
                 self._sessions[who] = self.assume(self._fixed(), role)
             elif ":role/" in who:
                 self._sessions[who] = self.assume(self.session("alice"), who)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moto.iam.models import Role, User
@@ -20,6 +20,7 @@ from strongroom.errors import UsageError
 from .call import Call, Principal, Refuse
 from .errors import denied
 from .identity import Identities, iam_of, role_by_arn, user_by_arn
+from .organization import SCP, levels, organisation_context, resource_levels
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Demand:
     owner: str = ""  # account that owns the resource, where its ARN does not say
     policy: Named | None = None
     grants: Sequence[Grant] = ()
+    beyond_rcps: bool = False  # keys that AWS manages are bound by no RCP
 
 
 def subject(principal: Principal) -> Subject:
@@ -149,15 +151,23 @@ class Access:
     def decide(self, call: Call, demand: Demand) -> Decision:
         """The decision on one demand of a call. Raises Refuse where a policy holds an element nobody knows."""
         side = policies_of(call.principal, self._identities)
+        context = {
+            **global_context(call),
+            **organisation_context(call.principal.account, "Principal"),
+            **demand.context,
+        }
+        request = Request(subject(call.principal), demand.action, demand.resource, context, demand.owner)
+        if keys := organisation_context(request.owner, "Resource"):
+            request = replace(request, context={**context, **keys})
         policies = Policies(
             identity=side.identity,
             boundary=side.boundary,
             session=side.session,
+            scps=levels(call.principal.account, SCP),
+            rcps=() if demand.beyond_rcps else resource_levels(request.owner, demand.action),
             resource=demand.policy,
             grants=demand.grants,
         )
-        context = {**global_context(call), **demand.context}
-        request = Request(subject(call.principal), demand.action, demand.resource, context, demand.owner)
         return evaluate(request, policies)
 
     def refusal(self, call: Call, demand: Demand) -> Refuse | None:

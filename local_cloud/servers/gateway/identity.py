@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -51,6 +52,13 @@ class Identities:
         self._lock = threading.Lock()
         #: Permission boundaries of users, which moto does not keep: user ARN -> policy ARN.
         self.user_boundaries: dict[str, str] = {}
+        self._roots: dict[str, tuple[str, str]] = {}  # access key -> (account, secret)
+
+    def make_root_key(self, account: str) -> tuple[str, str]:
+        """An access key of an account's root user: (key id, secret)."""
+        made = "AKIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
+        self._roots[made] = (account, secrets.token_urlsafe(30))
+        return made, self._roots[made][1]
 
     def add(self, session: Session) -> None:
         """Makes temporary credentials valid."""
@@ -78,6 +86,9 @@ class Identities:
                     "ExpiredToken", "the security token included in the request is expired", 400 if s3 else 403
                 )
             return session.secret, session_principal(session)
+        if access_key in self._roots and not token:
+            account, secret = self._roots[access_key]
+            return secret, root_principal(account, access_key)
         for account in list(iam_backends):
             key = iam_of(account).access_keys.get(access_key)
             if key is not None and key.user_name is not None:
@@ -111,6 +122,12 @@ def user_principal(user: User, access_key: str = "") -> Principal:
     """The principal of an IAM user."""
     tags = iam_of(user.account_id).tagger.get_tag_dict_for_resource(user.arn)
     return Principal("user", user.arn, user.arn, user.account_id, user.id, user.name, tags, None, access_key)
+
+
+def root_principal(account: str, access_key: str = "") -> Principal:
+    """The principal of an account's root user."""
+    arn = f"arn:aws:iam::{account}:root"
+    return Principal("root", arn, arn, account, account, "root", access_key=access_key)
 
 
 def session_principal(session: Session) -> Principal:

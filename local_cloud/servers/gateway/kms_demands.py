@@ -44,6 +44,7 @@ def key_demand(cloud: Cloud, call: Call, action: str, key: Key, context: dict[st
         conditions,
         policy=Named(f"key policy of {key.arn}", key.policy),
         grants=[_grant(key, row) for row in key.grants],
+        beyond_rcps=key.manager == "AWS",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import iam, kms_demands, operations, s3_demands, secretsmanager, sqs
+from . import iam, kms_demands, operations, organizations, s3_demands, secretsmanager, sqs
 from .access import Demand
 from .call import Call
 from .cloud import Cloud
@@ -24,6 +24,8 @@ def demands_of(cloud: Cloud, call: Call) -> list[Demand]:
             found = iam.demands(call)
         case "sqs":
             found = sqs.demands(call)
+        case "organizations":
+            found = organizations.demands(call)
         case "secretsmanager":
             found = secretsmanager.demands(call)
         case _:

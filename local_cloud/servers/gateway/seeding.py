@@ -1,7 +1,8 @@
 """The identities a cloud begins with: each account's access role, and users with access keys; nobody runs as root.
 
 The identities file is JSON: `[{"user": name, "path": "/strongroom/", "account": id, "assume": [role ARN patterns],
-"profile": name}]`. Credentials go to home/aws/credentials and home/aws/config (0600), a profile a user.
+"profile": name}]`; with `"root": true` a user is its account's root user. Credentials go to home/aws/credentials and
+home/aws/config (0600), a profile a user.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def seed(cloud: Cloud, identities: Path | None, accounts: tuple[str, ...], ca: P
     credentials, settings = ConfigParser(interpolation=None), ConfigParser(interpolation=None)
     for user in users:
         profile = str(user.get("profile", user["user"]))
-        key_id, secret = _make_user(user)
+        key_id, secret = cloud.identities.make_root_key(str(user["account"])) if user.get("root") else _make_user(user)
         credentials[profile] = {"aws_access_key_id": key_id, "aws_secret_access_key": secret}
         section = {"region": str(user.get("region", "us-east-1"))}
         if ca is not None:
@@ -53,7 +54,7 @@ def seed(cloud: Cloud, identities: Path | None, accounts: tuple[str, ...], ca: P
     if boot is not None:
         path = boot.get("path", "/")
         for account in every:
-            _make_access_role(account, f"arn:aws:iam::{boot['account']}:user{path}{BOOTSTRAP_USER}")
+            make_access_role(account, f"arn:aws:iam::{boot['account']}:user{path}{BOOTSTRAP_USER}")
     if users:
         folder = private_folder(cloud.home / "aws")
         write_private(folder / "credentials", _text(credentials))
@@ -83,14 +84,15 @@ def _make_user(user: dict[str, Any]) -> tuple[str, str]:
     return key.access_key_id, key.secret_access_key
 
 
-def _make_access_role(account: str, user_arn: str) -> None:
+def make_access_role(account: str, trusted: str, name: str = ACCESS_ROLE) -> None:
+    """The role of full power by which an organisation enters an account; one that exists is left as it is."""
     backend = iam_of(account)
-    if ACCESS_ROLE in backend.roles:
+    if any(role.name == name for role in backend.roles.values()):
         return
-    statement = {"Effect": "Allow", "Principal": {"AWS": user_arn}, "Action": "sts:AssumeRole"}
+    statement = {"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     backend.create_role(
-        role_name=ACCESS_ROLE,
+        role_name=name,
         assume_role_policy_document=trust,
         path="/",
         permissions_boundary=None,
@@ -98,7 +100,7 @@ def _make_access_role(account: str, user_arn: str) -> None:
         tags=[],
         max_session_duration="3600",
     )
-    backend.put_role_policy(ACCESS_ROLE, "AdministratorAccess", _allow("*", "*"))
+    backend.put_role_policy(name, "AdministratorAccess", _allow("*", "*"))
 
 
 def _text(parser: ConfigParser) -> bytes:

@@ -29,10 +29,12 @@ from .clock import Clock
 from .cloud import Cloud, open_cloud
 from .cloudtrail import CloudTrail
 from .events import Trail
+from .handshakes import Handshakes
 from .iam import Iam
 from .kms import KeyAdministration
 from .kms_grants import Grants
 from .kms_use import KeyUse
+from .organizations import Organizations
 from .private_files import private_folder, write_private
 from .rds import Databases
 from .s3 import s3_rules
@@ -83,6 +85,8 @@ def all_rules(cloud: Cloud) -> list[Rule]:
         *Secrets(cloud, use).rules(),
         *Databases(cloud).rules(),
         *CloudTrail(cloud).rules(),
+        *Organizations(cloud).rules(),
+        *Handshakes(cloud).rules(),
     ]
 
 
