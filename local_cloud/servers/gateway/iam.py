@@ -115,10 +115,14 @@ class Iam:
         user = iam_of(call.account).get_user(call.params["UserName"])
         if call.params["PermissionsBoundary"] not in iam_of(call.account).managed_policies:
             raise Refuse("NoSuchEntity", "the policy of the boundary does not exist", 404)
-        self._cloud.identities.user_boundaries[user.arn] = call.params["PermissionsBoundary"]
+        arn = call.params["PermissionsBoundary"]
+        self._cloud.identities.user_boundaries[user.arn] = arn
+        # what GetUser and GetAccountAuthorizationDetails show is read from moto's own object
+        user.permissions_boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}  # type: ignore[attr-defined]
         return call.answer()
 
     def _delete_boundary(self, call: Call) -> Response:
         user = iam_of(call.account).get_user(call.params["UserName"])
         self._cloud.identities.user_boundaries.pop(user.arn, None)
+        user.permissions_boundary = None  # type: ignore[attr-defined]
         return call.answer()

@@ -1,0 +1,188 @@
+"""Escapes through identity policies, groups, boundaries and credentials: who widens itself, or becomes somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from escape_stack import Stack, allow, document, to
+from escape_table import escape, given
+
+OURS = "`duty-boundary` allows no duty any write to IAM, deployers are under `deployer-boundary`"
+EVERYTHING = document(allow("*"))
+DECRYPT = document(allow("kms:Decrypt"))
+
+
+@escape("user-policy-put", OURS)
+def puts_its_own_policy(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:PutUserPolicy on oneself."""
+    dana = stack.dana
+    stack.permits(dana, *given(hole, allow("iam:PutUserPolicy", dana.arn)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.put_user_policy(UserName="dana", PolicyName="more", PolicyDocument=DECRYPT)
+    stack.opens(dana)
+
+
+@escape("user-policy-attach", OURS)
+def attaches_a_policy_to_itself(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:AttachUserPolicy on oneself."""
+    dana = stack.dana
+    everything = stack.policy("everything", allow("*"))
+    stack.permits(dana, *given(hole, allow("iam:AttachUserPolicy", dana.arn)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.attach_user_policy(UserName="dana", PolicyArn=everything)
+    stack.opens(dana)
+
+
+@escape("group-policy-put", OURS)
+def puts_the_policy_of_its_group(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:PutGroupPolicy on one's own group."""
+    dana = stack.dana
+    group = stack.group("administrators", members=[dana])
+    stack.permits(dana, *given(hole, allow("iam:PutGroupPolicy", group)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.put_group_policy(GroupName="administrators", PolicyName="more", PolicyDocument=DECRYPT)
+    stack.opens(dana)
+
+
+@escape("group-policy-attach", OURS)
+def attaches_a_policy_to_its_group(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:AttachGroupPolicy on one's own group."""
+    dana = stack.dana
+    everything, group = stack.policy("everything", allow("*")), stack.group("administrators", members=[dana])
+    stack.permits(dana, *given(hole, allow("iam:AttachGroupPolicy", group)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.attach_group_policy(GroupName="administrators", PolicyArn=everything)
+    stack.opens(dana)
+
+
+@escape("group-join", OURS)
+def joins_a_group(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:AddUserToGroup on a group that may open."""
+    dana = stack.dana
+    group = stack.group("restorers", allow("kms:Decrypt"))
+    stack.permits(dana, *given(hole, allow("iam:AddUserToGroup", group)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.add_user_to_group(GroupName="restorers", UserName="dana")
+    stack.opens(dana)
+
+
+@escape("policy-version", OURS)
+def writes_a_new_version(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:CreatePolicyVersion of a policy that one has."""
+    dana = stack.dana
+    policy = stack.policy("administration", allow("kms:Describe*"))
+    stack.admin.iam.attach_user_policy(UserName="dana", PolicyArn=policy)
+    stack.permits(dana, *given(hole, allow("iam:CreatePolicyVersion", policy)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.create_policy_version(PolicyArn=policy, PolicyDocument=EVERYTHING, SetAsDefault=True)
+    stack.opens(dana)
+
+
+@escape("policy-default", OURS)
+def puts_an_old_version_in_force(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:SetDefaultPolicyVersion where an old version was wider."""
+    dana = stack.dana
+    policy = stack.policy("administration", allow("kms:*"))
+    narrow = document(allow("kms:Describe*"))
+    stack.admin.iam.create_policy_version(PolicyArn=policy, PolicyDocument=narrow, SetAsDefault=True)
+    stack.admin.iam.attach_user_policy(UserName="dana", PolicyArn=policy)
+    stack.permits(dana, *given(hole, allow("iam:SetDefaultPolicyVersion", policy)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.set_default_policy_version(PolicyArn=policy, VersionId="v1")
+    stack.opens(dana)
+
+
+@escape("user-boundary-drop", "users and roles are under ceilings that deny dropping them")
+def drops_its_boundary(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:DeleteUserPermissionsBoundary on oneself."""
+    dana = stack.dana
+    ceiling = stack.policy("ceiling", allow(["kms:Describe*", "iam:*"]))
+    stack.permits(dana, allow("kms:Decrypt"), *given(hole, allow("iam:DeleteUserPermissionsBoundary", dana.arn)))
+    stack.admin.iam.put_user_permissions_boundary(UserName="dana", PermissionsBoundary=ceiling)
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.delete_user_permissions_boundary(UserName="dana")
+    stack.opens(dana)
+
+
+@escape("role-boundary-drop", "users and roles are under ceilings that deny dropping them")
+def drops_the_boundary_of_its_role(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:DeleteRolePermissionsBoundary on a role that one has."""
+    dana = stack.dana
+    ceiling = stack.policy("ceiling", allow("kms:Describe*"))
+    role = stack.role("operator", dana, allow("kms:Decrypt"), boundary=ceiling)
+    stack.permits(dana, *given(hole, allow("iam:DeleteRolePermissionsBoundary", role)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.delete_role_permissions_boundary(RoleName="operator")
+    stack.opens(dana.becomes(role))
+
+
+@escape("role-boundary-put", "users and roles are under ceilings that deny replacing them")
+def replaces_the_boundary_of_its_role(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:PutRolePermissionsBoundary on a role that one has."""
+    dana = stack.dana
+    ceiling, everything = stack.policy("ceiling", allow("kms:Describe*")), stack.policy("everything", allow("*"))
+    role = stack.role("operator", dana, allow("kms:Decrypt"), boundary=ceiling)
+    stack.permits(dana, *given(hole, allow("iam:PutRolePermissionsBoundary", role)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.put_role_permissions_boundary(RoleName="operator", PermissionsBoundary=everything)
+    stack.opens(dana.becomes(role))
+
+
+@escape("boundary-version", "nobody under a ceiling may write its versions")
+def rewrites_the_boundary(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:CreatePolicyVersion of the policy that is one's boundary."""
+    dana = stack.dana
+    ceiling = stack.policy("ceiling", allow(["kms:Describe*", "iam:*"]))
+    stack.permits(dana, allow("kms:Decrypt"), *given(hole, allow("iam:CreatePolicyVersion", ceiling)))
+    stack.admin.iam.put_user_permissions_boundary(UserName="dana", PermissionsBoundary=ceiling)
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.create_policy_version(PolicyArn=ceiling, PolicyDocument=EVERYTHING, SetAsDefault=True)
+    stack.opens(dana)
+
+
+@escape("access-key", OURS)
+def makes_a_key_of_another_user(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:CreateAccessKey of another user."""
+    dana = stack.dana
+    runner = stack.person("runner")
+    stack.permits(dana, *given(hole, allow("iam:CreateAccessKey", runner.arn)))
+    stack.key(to(runner, "kms:Decrypt"))
+    yield
+    stack.opens(stack.becomes_user(dana, runner))
+
+
+@escape("login-create", OURS, shows="the password is taken; there is no console on the laptop to use it in")
+def makes_a_password_of_another_user(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:CreateLoginProfile of another user."""
+    dana = stack.dana
+    runner = stack.person("runner")
+    stack.permits(dana, *given(hole, allow("iam:CreateLoginProfile", runner.arn)))
+    stack.key(to(runner, "kms:Decrypt"))
+    yield
+    dana.iam.create_login_profile(UserName="runner", Password="correct-horse-7", PasswordResetRequired=False)
+    assert stack.admin.iam.get_login_profile(UserName="runner")["LoginProfile"]["UserName"] == "runner"
+
+
+@escape("may kms:Decrypt", "the estate declares who is the same person, and shared keys and logins merge them")
+def two_accounts_of_one_person(stack: Stack, hole: bool) -> Iterator[None]:
+    """Two users of one person are one person."""
+    runner = stack.user("runner") if hole else stack.person("runner")
+    if hole:
+        stack.people["dana"].append(runner)
+    stack.key(to(runner, "kms:Decrypt"))
+    yield
+    if hole:
+        stack.opens(runner)
+    else:
+        stack.opens(stack.dana)
