@@ -20,7 +20,7 @@ from backup_jobs.rehearsal import Findings
 from backup_jobs.repository.sealing import commitment
 from backup_jobs.repository.slots import Slot, slots_of
 from backup_jobs.scratch.openbao import ScratchVault
-from backup_jobs.sources.postgres import connected
+from backup_jobs.sources.postgres_session import connected
 from strongroom.errors import Corrupt, KeyFailure, StrongroomError, Undetermined, UsageError
 from strongroom.estate.manifest import EncryptedField
 from strongroom.fields.cipher import FieldCipher

@@ -7,24 +7,35 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from backup_jobs.repository import catalogue
 from backup_jobs.repository.layout import pack_name, snapshot_name
+from backup_jobs.repository.listing import SnapshotItem
 from backup_jobs.repository.objects import fetch_pack
 from backup_jobs.repository.packs import HEADER, PackCipher, frames_of, salt_of
 from backup_jobs.repository.references import Ref
+from backup_jobs.repository.snapshots import Refs
+from backup_jobs.repository.statements import Commit
 from strongroom.errors import Corrupt, IntegrityFailure
 from strongroom.progress import Progress, step
 from strongroom.storage.contract import Storage
 
-if TYPE_CHECKING:
-    from backup_jobs.repository.reader import Snapshot
-
 WORKERS = 2
+
+
+class OpenedSnapshot(Protocol):
+    """What verification reads of a snapshot: what was signed, its run keys, its listing."""
+
+    commit: Commit
+    refs: Refs
+
+    def run_key(self, run: str) -> bytes: ...
+    def items(self) -> Iterator[SnapshotItem]: ...
+    def refs_of(self, item: SnapshotItem) -> Iterator[Ref]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,7 @@ def scan_pack(
     return blobs
 
 
-def verify_snapshot(storage: Storage, repo: str, snapshot: Snapshot, progress: Progress) -> VerifyReport:
+def verify_snapshot(storage: Storage, repo: str, snapshot: OpenedSnapshot, progress: Progress) -> VerifyReport:
     """Reads every pack of a snapshot and checks each reference of its listing; reports, raises only for keys."""
     keys = {run: snapshot.run_key(run) for run in snapshot.refs.runs}
     wanted = [(run, pack) for run, body in snapshot.refs.runs.items() for pack in body.packs]
@@ -127,7 +138,7 @@ def verify_snapshot(storage: Storage, repo: str, snapshot: Snapshot, progress: P
     return VerifyReport(len(wanted), sum(map(len, scanned.values())), total, items, tuple(reversed(unique.values())))
 
 
-def _check_listing(snapshot: Snapshot, holds: Callable[[Ref], bool]) -> tuple[int, int]:
+def _check_listing(snapshot: OpenedSnapshot, holds: Callable[[Ref], bool]) -> tuple[int, int]:
     """(items, bytes) of a listing whose references all hold; Corrupt says that one does not."""
     items = total = 0
     for item in snapshot.items():

@@ -6,8 +6,6 @@ On an unversioned bucket the read names the ETag of the listing; an object repla
 
 from __future__ import annotations
 
-import hmac
-import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, cast
 
+from backup_jobs.sources.bucket_objects import ObjectsDigest, raise_service_error
+from backup_jobs.sources.bucket_restore import restore_objects
 from backup_jobs.sources.contract import Item, RestoredItem
-from strongroom.errors import Denied, KeyFailure, Missing, Transient, UsageError
+from strongroom.errors import Transient
 from strongroom.jobs.contract import Clock
 
-_MODULUS = 1 << 256
 _HEADS = 8  # requests in flight while metadata is read ahead
 _HEADERS = ("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage")
 
@@ -36,24 +35,6 @@ class ObjectVersion:
     etag: str
     size: int
     modified: datetime
-
-
-class ObjectsDigest:
-    """Count and keyed digest of a set of objects: (key, size, metadata) of each, in any order."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = hmac.digest(key, b"objects/v1", "sha256")
-        self._sum = self._rows = 0
-
-    def add(self, key: str, size: int, metadata: Mapping[str, str], sign: int = 1) -> None:
-        """Adds an object, or takes it out again with `sign` -1."""
-        record = json.dumps([key, size, dict(metadata)], sort_keys=True)
-        self._sum += sign * int.from_bytes(hmac.digest(self._key, record.encode(), "sha256"), "big")
-        self._rows += sign
-
-    def to_json(self) -> dict[str, Any]:
-        """{"rows": int, "digest": hex}."""
-        return {"rows": self._rows, "digest": format(self._sum % _MODULUS, "064x")}
 
 
 class BucketSource:
@@ -77,8 +58,6 @@ class BucketSource:
 
     def restore(self, items: Iterator[RestoredItem], target: Any) -> dict[str, Any]:
         """Puts the objects into an empty `s3://bucket/prefix` or folder; returns {"items": int}."""
-        from backup_jobs.sources.bucket_restore import restore_objects
-
         return restore_objects(items, str(target), self._client, forbidden=(self._bucket, self._prefix))
 
 
@@ -215,27 +194,6 @@ def _pages(client: Any, bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]
         arguments |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
 
-def raise_service_error(error: Any, place: str) -> NoReturn:
-    """Raises the error of ours for a botocore ClientError on a bucket."""
-    code = str(error.response["Error"].get("Code", ""))
-    message = str(error.response["Error"].get("Message", ""))
-    if code in ("AccessDenied", "403"):
-        raise Denied(f"{place}: {error.operation_name} was refused: {message}") from None
-    if code in ("NoSuchBucket", "404"):
-        raise Missing(f"{place} does not exist") from None
-    if "KMS" in code:
-        raise KeyFailure(f"{place}: its storage key cannot be used ({code})") from None
-    raise Transient(f"{place}: {error.operation_name} answered {code}", hint="run again") from None
-
-
 def adhoc_name(bucket: str, prefix: str) -> str:
     """The source name of a bucket that no manifest names."""
     return re.sub(r"[^a-z0-9-]+", "-", f"{bucket}-{prefix}".lower()).strip("-")
-
-
-def split_url(url: str) -> tuple[str, str]:
-    """(bucket, prefix) of s3://bucket/prefix; UsageError when it is none."""
-    if not url.startswith("s3://") or not url[5:].split("/", 1)[0]:
-        raise UsageError(f"{url!r} is not s3://bucket/prefix")
-    bucket, _, prefix = url[5:].partition("/")
-    return bucket, prefix

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backup_jobs.sources.bucket import ObjectsDigest, raise_service_error, split_url
+from backup_jobs.sources.bucket_objects import ObjectsDigest, raise_service_error, split_url
 from backup_jobs.sources.contract import RestoredItem
 from backup_jobs.sources.tree import require_empty, write_tree
 from strongroom.errors import IntegrityFailure, UsageError

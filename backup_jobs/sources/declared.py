@@ -9,6 +9,7 @@ from psycopg import conninfo
 
 from backup_jobs.sources import bucket, folder, postgres
 from backup_jobs.sources.bucket import BucketSource
+from backup_jobs.sources.bucket_objects import split_url
 from backup_jobs.sources.contract import Source
 from backup_jobs.sources.folder import FolderSource
 from backup_jobs.sources.postgres import PostgresSource
@@ -39,7 +40,7 @@ def source_of(ctx: Context, duty: str, wanted: str) -> Source:
     if wanted.startswith(("postgresql://", "postgres://")):
         return PostgresSource(postgres.adhoc_name(wanted), wanted)
     if wanted.startswith("s3://"):
-        name, prefix = bucket.split_url(wanted)
+        name, prefix = split_url(wanted)
         client = ctx.session(duty, ctx.home_account(duty)).client("s3")
         return BucketSource(bucket.adhoc_name(name, prefix), client, name, ctx.clock, prefix=prefix)
     root = Path(wanted)
@@ -83,4 +84,4 @@ def folder_of(store: Store) -> Path:
 def _bucket_of(store: Store) -> str:
     if store.arn:
         return store.arn.rpartition(":")[2]
-    return bucket.split_url(store.endpoint)[0] if store.endpoint.startswith("s3://") else store.endpoint
+    return split_url(store.endpoint)[0] if store.endpoint.startswith("s3://") else store.endpoint

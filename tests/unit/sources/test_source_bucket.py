@@ -10,7 +10,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from backup_jobs.sources.bucket import BucketSource, split_url
+from backup_jobs.sources.bucket import BucketSource
+from backup_jobs.sources.bucket_objects import split_url
 from backup_jobs.sources.bucket_restore import digest_objects, file_names, to_folder
 from strongroom.errors import Missing, UsageError
 from strongroom.jobs.clock import SystemClock

@@ -13,9 +13,10 @@ import pytest
 
 from backup_jobs.scratch.postgres import ScratchServer
 from backup_jobs.sources import postgres_tools
-from backup_jobs.sources.postgres import PostgresSource, connected
+from backup_jobs.sources.postgres import PostgresSource
 from backup_jobs.sources.postgres_digest import digest_rows, table_key
 from backup_jobs.sources.postgres_restore import Target, differences, load
+from backup_jobs.sources.postgres_session import connected
 from strongroom.errors import Denied, IntegrityFailure, Undetermined, UsageError
 
 pytestmark = pytest.mark.cloud
