@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backup_jobs.repository.catalogue import RunInfo
-from backup_jobs.retention import Policy, decide
+from backup_jobs.retention import SKEW, Policy, decide
 from strongroom.errors import UsageError
 
 NOW = datetime(2030, 6, 30, 12, tzinfo=UTC)
@@ -69,6 +69,7 @@ def test_a_policy_that_keeps_nothing_is_refused(policy: dict[str, int]) -> None:
         Policy(**policy)
 
 
+@example([(0.0, False, "valid"), (-0.001, False, "valid")], Policy(1))  # clocks that differ by less than SKEW
 @given(
     st.lists(st.tuples(st.floats(-2, 900), st.booleans(), st.sampled_from(("valid", "invalid"))), max_size=60),
     st.builds(Policy, st.integers(1, 5), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)),
@@ -78,7 +79,7 @@ def test_every_policy_keeps_the_newest_the_newest_verified_and_adds_only(
 ) -> None:
     catalogue = [info(d, verified=v, state=s, run=f"{n:03}") for n, (d, v, s) in enumerate(rows)]
     decided = kept(catalogue, policy)
-    countable = [i for i in catalogue if i.signature_state == "valid" and i.stored_at <= NOW]
+    countable = [i for i in catalogue if i.signature_state == "valid" and i.stored_at <= NOW + SKEW]
     if countable:
         assert max(countable, key=lambda i: (i.stored_at, i.run)).run in decided
     checked = [i for i in countable if i.verified]
