@@ -14,9 +14,9 @@ from typing import Any
 
 from psycopg import conninfo
 
-from backup_jobs import opening
+from backup_jobs import opening, postgres_tools
 from backup_jobs.repository import RepositoryReader, Snapshot
-from backup_jobs.sources import postgres_tools, vault
+from backup_jobs.sources import vault
 from backup_jobs.sources.bucket_restore import restore_objects
 from backup_jobs.sources.contract import RestoredItem
 from backup_jobs.sources.postgres_restore import Difference, Target, differences, load

@@ -23,6 +23,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local_cloud.fork_server_socket import socket_address
+
 #: What programs and plugins of this project import; modules that are not installed are skipped.
 PRELOAD = (
     *("pulumi", "pulumi.runtime", "pulumi_aws", "pulumi_policy", "pulumi_vault"),
@@ -33,18 +35,6 @@ PRELOAD = (
 #: Variables that decide what a plugin talks to and as whom: one pool of plugins for each combination.
 SEAM = ("AWS_", "VAULT_", "STRONGROOM_", "SSL_CERT_")
 LINE_LIMIT = 1 << 20
-
-
-def socket_address(home: Path) -> tuple[str, int]:
-    """The path to give bind and connect, and a descriptor to close afterwards.
-
-    Socket paths are limited to about 100 bytes; a path through the folder's own descriptor is always short.
-    """
-    folder = home / "run"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    short = Path(f"/proc/self/fd/{descriptor}")
-    return str((short if short.exists() else folder) / "host.sock"), descriptor
 
 
 def seam_of(environment: Mapping[str, str]) -> dict[str, str]:

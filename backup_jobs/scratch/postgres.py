@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from backup_jobs import postgres_tools
 from backup_jobs.scratch.workspace import SCRATCH_PREFIX, Tool, Workspace
-from backup_jobs.sources import postgres_tools
 from strongroom.errors import Undetermined
 
 _START_SECONDS = 60.0

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO, cast
 import psycopg
 from psycopg import IsolationLevel
 
+from backup_jobs import postgres_tools
 from backup_jobs.scratch.workspace import Tool, Workspace
 from backup_jobs.sources import postgres_digest as digests
-from backup_jobs.sources import postgres_tools
 from backup_jobs.sources.contract import Item, RestoredItem
 from backup_jobs.sources.postgres_restore import load
 from backup_jobs.sources.postgres_session import DUMP, GLOBALS, connected, translated

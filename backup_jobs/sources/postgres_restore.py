@@ -11,9 +11,9 @@ from typing import Any
 
 import psycopg
 
+from backup_jobs import postgres_tools
 from backup_jobs.scratch.workspace import SCRATCH_PREFIX, Workspace
 from backup_jobs.sources import postgres_digest as digests
-from backup_jobs.sources import postgres_tools
 from backup_jobs.sources.contract import RestoredItem
 from backup_jobs.sources.postgres_session import DUMP, GLOBALS, connected
 from backup_jobs.sources.tree import safe_path

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
+from backup_jobs import postgres_tools
 from backup_jobs.sources import postgres_digest as digests
-from backup_jobs.sources import postgres_tools
 from strongroom.errors import Denied, Transient, UsageError
 
 #: Names within a capture: the folder of pg_dump and the statements that make roles.

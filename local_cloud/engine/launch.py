@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_cloud.host import socket_address
+from local_cloud.fork_server_socket import socket_address
 from strongroom.errors import StrongroomError
 
 START_SECONDS = 60

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from backup_jobs import postgres_tools
 from backup_jobs.scratch.postgres import ScratchServer
-from backup_jobs.sources import postgres_tools
 from backup_jobs.sources.postgres import PostgresSource
 from backup_jobs.sources.postgres_digest import digest_rows, table_key
 from backup_jobs.sources.postgres_restore import Target, differences, load
