@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 import rows_of_access
+import rows_of_federation
 import rows_of_kms
 import rows_of_lock
 import rows_of_organizations
@@ -20,7 +22,7 @@ from contract_rows import ROWS, Row, outcome
 from gateway_process import MANAGEMENT, ONCE, ROOT, GatewayProcess
 
 pytestmark = pytest.mark.cloud
-MODULES = (rows_of_access, rows_of_kms, rows_of_lock, rows_of_organizations, rows_of_s3)
+MODULES = (rows_of_access, rows_of_federation, rows_of_kms, rows_of_lock, rows_of_organizations, rows_of_s3)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,8 @@ def test_the_gateway_keeps_the_rule(gateway: GatewayProcess, row: Row) -> None:
 class PlainMoto:
     """moto's own server with its default settings: no gateway, plain HTTP."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path) -> None:
+        self.home = home
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -95,8 +98,8 @@ class PlainMoto:
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[PlainMoto]:
-    process = PlainMoto()
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainMoto]:
+    process = PlainMoto(tmp_path_factory.mktemp("plain"))
     yield process
     process.stop()
 

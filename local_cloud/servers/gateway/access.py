@@ -34,12 +34,15 @@ class Demand:
     policy: Named | None = None
     grants: Sequence[Grant] = ()
     beyond_rcps: bool = False  # keys that AWS manages are bound by no RCP
+    actor: Subject | None = None  # who asks, where that is not the caller: a web identity before its session
 
 
 def subject(principal: Principal) -> Subject:
     """The principal in the words of `strongroom.authorization`."""
     if principal.kind == "anonymous":
         return Subject("*", "", "anonymous")
+    if principal.kind == "service":
+        return Subject(principal.arn, "", "service")
     if principal.kind == "role":
         name = principal.arn.rsplit("/", 1)[-1]
         return Subject(
@@ -65,11 +68,15 @@ def global_context(call: Call) -> dict[str, Value]:
         "aws:UserAgent": call.user_agent,
         "aws:ViaAWSService": bool(call.via_service),
     }
+    if call.source_arn:
+        context["aws:SourceArn"], context["aws:SourceAccount"] = call.source_arn, call.account
     session = call.principal.session
     if session is not None:
         context["aws:MultiFactorAuthPresent"] = session.mfa
         if session.issued is not None:
             context["aws:TokenIssueTime"] = session.issued
+        if session.provider:
+            context["aws:FederatedProvider"] = session.provider
         if session.source_identity:
             context["aws:SourceIdentity"] = session.source_identity
     if call.service == "s3":
@@ -130,7 +137,8 @@ def explain(decision: Decision, demand: Demand, principal: Principal) -> str:
     """AWS's access-denied message, and in brackets what decided: the statement, or which policy is silent and why."""
     service = demand.action.partition(":")[0]
     own = _POLICY_WORDS.get(service, "resource policy")
-    message = decision.message(principal.arn, demand.action, demand.resource)
+    who = demand.actor.arn if demand.actor is not None else principal.arn
+    message = decision.message(who, demand.action, demand.resource)
     message = message.replace("resource-based policy", own)
     if decision.statement is not None:
         return f"{message} [decided by: {decision.statement}]"
@@ -156,7 +164,8 @@ class Access:
             **organisation_context(call.principal.account, "Principal"),
             **demand.context,
         }
-        request = Request(subject(call.principal), demand.action, demand.resource, context, demand.owner)
+        who = demand.actor or subject(call.principal)
+        request = Request(who, demand.action, demand.resource, context, demand.owner)
         if keys := organisation_context(request.owner, "Resource"):
             request = replace(request, context={**context, **keys})
         policies = Policies(

@@ -27,6 +27,7 @@ class Session:
     source_identity: str = ""
     mfa: bool = False
     issued: datetime | None = None
+    provider: str = ""  # ARN of the identity provider that vouched for a web identity
 
     def __repr__(self) -> str:
         return f"Session({self.role_arn}, {self.name}, until {self.expires:%H:%M:%S})"
@@ -36,7 +37,7 @@ class Session:
 class Principal:
     """Who calls. `arn` is what GetCallerIdentity answers; `entity_arn` is the IAM user or role behind it."""
 
-    kind: Literal["user", "role", "root", "anonymous"]
+    kind: Literal["user", "role", "root", "service", "anonymous"]
     arn: str
     entity_arn: str
     account: str
@@ -87,6 +88,7 @@ class Call:
     user_agent: str = ""
     request_id: str = ""
     via_service: str = ""  # the service that makes this call for the principal, e.g. s3.us-east-1.amazonaws.com
+    source_arn: str = ""  # the resource for which a service calls by itself, e.g. the trail it delivers
     presigned: bool = False
     backend_account: str = ""  # the account whose moto backend answers, where the resource is another account's
     trail: dict[str, Any] = field(default_factory=dict)  # what events may record besides the parameters

@@ -8,7 +8,9 @@ from pathlib import Path
 from .access import Access
 from .clock import Clock, OffsetClock
 from .identity import Identities
+from .issuers import Issuers
 from .kms_keys import KeyStore
+from .last_use import LastUses
 from .private_files import private_folder
 from .s3_index import ObjectIndex
 
@@ -23,7 +25,9 @@ class Cloud:
     access: Access
     keys: KeyStore
     objects: ObjectIndex
+    issuers: Issuers
     kms_up: bool = True  # false while the operator has stopped KMS
+    last_uses: LastUses = field(default_factory=LastUses)
     roots: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -43,4 +47,5 @@ def open_cloud(home: Path, clock: Clock | None = None) -> Cloud:
         access=Access(identities),
         keys=KeyStore(folder / "kms"),
         objects=ObjectIndex(folder / "s3"),
+        issuers=Issuers(folder / "issuers"),
     )

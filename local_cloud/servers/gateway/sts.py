@@ -17,6 +17,7 @@ from moto.iam.models import Role
 from strongroom.authorization.documents import Form, Named, parse
 from strongroom.errors import UsageError
 
+from . import web_identity
 from .access import Demand
 from .call import Call, Principal, Refuse, Response, Rule, Session
 from .cloud import Cloud
@@ -115,8 +116,9 @@ class SecurityTokens:
             return [Demand("sts:GetCallerIdentity")]
         if call.operation == "AssumeRole":
             return trust_demands(call)
-        # the token is the permission; the rule refuses it, since no provider is known that could have signed it
-        return [] if call.operation == "AssumeRoleWithWebIdentity" else None
+        if call.operation == "AssumeRoleWithWebIdentity":
+            return web_identity.demands(self._cloud.issuers, call)
+        return None
 
     def get_caller_identity(self, call: Call) -> Response:
         """GetCallerIdentity needs no permission."""
@@ -127,6 +129,16 @@ class SecurityTokens:
 
     def assume_role(self, call: Call) -> Response:
         """AssumeRole: a session within the role's longest duration (one hour when roles are chained)."""
+        session = self._session(
+            call,
+            tags=_tags(call),
+            source_identity=call.params.get("SourceIdentity", "") or _inherited(call.principal),
+            mfa="TokenCode" in call.params and _mfa(call),
+        )
+        return call.answer(_assumed(session))
+
+    def _session(self, call: Call, **claims: Any) -> Session:
+        """New credentials of the role a call names."""
         params = call.params
         role = role_by_arn(params["RoleArn"])
         assert role is not None, "the demand refuses roles that do not exist"
@@ -150,27 +162,12 @@ class SecurityTokens:
             name=params["RoleSessionName"],
             expires=call.now.replace(microsecond=0) + timedelta(seconds=seconds),
             policies=self._session_policies(call, role.arn.split(":")[4]),
-            tags=_tags(call),
-            source_identity=params.get("SourceIdentity", "") or _inherited(call.principal),
-            mfa="TokenCode" in params and _mfa(call),
             issued=call.now,
+            **claims,
         )
         self._cloud.identities.add(session)
-        who = session_principal(session)
         call.trail["resources"] = [role.arn]
-        answer: dict[str, Any] = {
-            "Credentials": {
-                "AccessKeyId": session.access_key,
-                "SecretAccessKey": session.secret,
-                "SessionToken": session.token,
-                "Expiration": session.expires,
-            },
-            "AssumedRoleUser": {"AssumedRoleId": who.user_id, "Arn": who.arn},
-            "PackedPolicySize": min(100, sum(len(text) for text in session.policies) // 41),
-        }
-        if session.source_identity:
-            answer["SourceIdentity"] = session.source_identity
-        return call.answer(answer)
+        return session
 
     def _session_policies(self, call: Call, account: str) -> tuple[str, ...]:
         texts = [call.params["Policy"]] if call.params.get("Policy") else []
@@ -192,8 +189,31 @@ class SecurityTokens:
         return tuple(texts)
 
     def assume_role_with_web_identity(self, call: Call) -> Response:
-        """Refused: no identity provider on the laptop signs tokens, so none can be valid."""
-        raise Refuse("InvalidIdentityToken", "No OpenIDConnect provider of this cloud signed the token", 400)
+        """AssumeRoleWithWebIdentity: a session of the role for whom the token speaks of."""
+        account = call.params["RoleArn"].split(":")[4]
+        who = web_identity.verify(self._cloud.issuers, account, call.params["WebIdentityToken"], call.now)
+        session = self._session(call, tags=dict(who.tags), source_identity=who.source_identity, provider=who.provider)
+        answer = _assumed(session)
+        answer |= {"SubjectFromWebIdentityToken": who.subject, "Provider": who.provider, "Audience": who.audience}
+        return call.answer(answer)
+
+
+def _assumed(session: Session) -> dict[str, Any]:
+    """Credentials and principal as every AssumeRole answers them."""
+    who = session_principal(session)
+    answer: dict[str, Any] = {
+        "Credentials": {
+            "AccessKeyId": session.access_key,
+            "SecretAccessKey": session.secret,
+            "SessionToken": session.token,
+            "Expiration": session.expires,
+        },
+        "AssumedRoleUser": {"AssumedRoleId": who.user_id, "Arn": who.arn},
+        "PackedPolicySize": min(100, sum(len(text) for text in session.policies) // 41),
+    }
+    if session.source_identity:
+        answer["SourceIdentity"] = session.source_identity
+    return answer
 
 
 def _inherited(principal: Principal) -> str:
