@@ -66,9 +66,8 @@ def _escrow_key(stage: Stage) -> str:
 def _deployer_token(stage: Stage) -> None:
     """Gives the layers a token of their own and revokes OpenBao's root token: nothing below runs as root."""
     from strongroom.cli.laptop_logins import hand_over
-    from strongroom.estate.loader import estate_file, load
 
-    handed = hand_over(stage.home, stage.root, load(estate_file(stage.root, ENV)))
+    handed = hand_over(stage.home, stage.root, ENV)
     require(handed, "OpenBao's root token was not there to be handed over and revoked")
 
 

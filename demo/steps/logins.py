@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from demo.stage import ENV, Stage, require
+from demo.stage import Stage, require
 
 TITLE = "Duties with logins of their own"
 
@@ -17,12 +17,11 @@ def show(stage: Stage) -> str:
 
     from strongroom.cli.laptop_logins import give_logins
     from strongroom.estate.duties import VAULT
-    from strongroom.estate.loader import estate_file, load
     from strongroom.jobs.credentials import vault_client
 
     token = json.loads((stage.home / "vault" / "deployer.json").read_text())["token"]
     client = hvac.Client(os.environ["VAULT_ADDR"], token, verify=os.environ["VAULT_CACERT"])
-    given = give_logins(stage.home, load(estate_file(stage.root, ENV)))
+    given = give_logins(stage.home)
     require(set(given) == set(VAULT), "a login was there before the demo made it")
     for duty in VAULT:
         policies = vault_client(duty).auth.token.lookup_self()["data"]["policies"]

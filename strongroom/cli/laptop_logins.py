@@ -22,8 +22,8 @@ def root_token_file(home: Path) -> Path:
     return home / "vault" / "root.json"
 
 
-def hand_over(home: Path, project: Path, estate: Estate) -> bool:
-    """Gives the layers a token under the deployer's policy and revokes the root token; False if that was done before.
+def hand_over(home: Path, project: Path, env: str) -> bool:
+    """Gives the layers a token under the deployer's policy and revokes the root token; False if none is there.
 
     Raises KeyFailure if OpenBao still takes the root token afterwards.
     """
@@ -33,7 +33,7 @@ def hand_over(home: Path, project: Path, estate: Estate) -> bool:
     from strongroom.errors import KeyFailure
 
     file = root_token_file(home)
-    if not file.is_file() or estate.vault is None:
+    if not file.is_file() or (estate := _estate(project, env)).vault is None:
         return False
     root = _client(json.loads(file.read_text())["token"])
     root.sys.create_or_update_policy("deployer", _deployer_policy(project, estate))
@@ -48,13 +48,13 @@ def hand_over(home: Path, project: Path, estate: Estate) -> bool:
     raise KeyFailure("OpenBao still takes its root token after it was revoked", hint="strongroom cloud reset")
 
 
-def give_logins(home: Path, estate: Estate) -> list[str]:
+def give_logins(home: Path) -> list[str]:
     """Mints a secret id for each duty whose login is not there or is of another AppRole; the duties that got one."""
     from local_cloud.servers.layout import read_json, write_private_json
     from strongroom.estate.duties import VAULT
 
     token = (read_json(home / "vault" / "deployer.json") or {}).get("token")
-    if not token or estate.vault is None:
+    if not token:
         return []
     client, given = _client(token), []
     for duty in VAULT:
@@ -66,6 +66,12 @@ def give_logins(home: Path, estate: Estate) -> list[str]:
         write_private_json(file, {"role_id": role, "secret_id": secret})
         given.append(duty)
     return given
+
+
+def _estate(project: Path, env: str) -> Estate:
+    from strongroom.estate.loader import estate_file, load
+
+    return load(estate_file(project, env))
 
 
 def _client(token: str) -> Any:

@@ -102,7 +102,6 @@ def _each(layers: Sequence[str], env: str, as_json: bool, *verbs: str) -> None:
     from local_cloud.engine.run import DeploymentFailed, Engine, UpResult
     from strongroom.cli.laptop import deployer
     from strongroom.cli.laptop_logins import give_logins, hand_over
-    from strongroom.estate.loader import estate_file, load
     from strongroom.progress import Silent, terminal_progress
 
     use_laptop_cloud()
@@ -110,8 +109,7 @@ def _each(layers: Sequence[str], env: str, as_json: bool, *verbs: str) -> None:
     engine, console = Engine(home), Console(soft_wrap=True, highlight=False)
     progress = Silent() if as_json else terminal_progress()
     documents: list[dict[str, Any]] = []
-    estate = load(estate_file(root, env))
-    hand_over(home, root, estate)  # no layer is deployed with a root token
+    hand_over(home, root, env)  # no layer is deployed with a root token
 
     def show(stack: str, verb: str, result: UpResult, announced: UpResult | None) -> None:
         if as_json:
@@ -136,7 +134,7 @@ def _each(layers: Sequence[str], env: str, as_json: bool, *verbs: str) -> None:
                         break
                     announced = result
                 if layer == "keys" and "up" in verbs:
-                    give_logins(home, estate)  # the layer that makes the AppRoles
+                    give_logins(home)  # the layer that makes the AppRoles
     finally:
         if as_json:
             print_json(documents[0] if len(documents) == 1 else documents)
