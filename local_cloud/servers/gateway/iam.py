@@ -112,7 +112,7 @@ class Iam:
         return None
 
     def _put_boundary(self, call: Call) -> Response:
-        user = iam_of(call.account).get_user(call.params["UserName"])
+        user = _user(call)
         if call.params["PermissionsBoundary"] not in iam_of(call.account).managed_policies:
             raise Refuse("NoSuchEntity", "the policy of the boundary does not exist", 404)
         arn = call.params["PermissionsBoundary"]
@@ -122,7 +122,15 @@ class Iam:
         return call.answer()
 
     def _delete_boundary(self, call: Call) -> Response:
-        user = iam_of(call.account).get_user(call.params["UserName"])
+        user = _user(call)
         self._cloud.identities.user_boundaries.pop(user.arn, None)
         user.permissions_boundary = None  # type: ignore[attr-defined]
         return call.answer()
+
+
+def _user(call: Call) -> Any:
+    """moto's user that the call names. Raises Refuse (NoSuchEntity)."""
+    user = iam_of(call.account).users.get(call.params["UserName"])
+    if user is None:
+        raise Refuse("NoSuchEntity", f"The user with name {call.params['UserName']} cannot be found.", 404)
+    return user
