@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from strongroom.authorization.prover import power
+from strongroom.authorization.prover import openbao_gains, openbao_power, power
 from strongroom.authorization.prover.derivation import Gained
 from strongroom.authorization.prover.duties import Ability, Pair
 from strongroom.authorization.prover.facts import OUTSIDER, Carrier, Facts, Identity, Key
+from strongroom.authorization.prover.openbao_targets import edges
 from strongroom.authorization.prover.power import Aim, aim_at
 from strongroom.authorization.prover.rules import RULES, Rule
 
@@ -29,6 +30,8 @@ def check(facts: Facts, pairs: Sequence[Pair], certificate: Mapping[str, Any]) -
     assumed = {(item["action"], item["resource"], item["people"]) for item in certificate.get("assumptions", ())}
     if assumed != {(quorum.action, quorum.resource, quorum.people) for quorum in facts.quorums}:
         wrong.append("the certificate rests on other assumptions")
+    if certificate.get("quorums_read", []) != openbao_power.quorums(facts):
+        wrong.append("the certificate rests on other quorums")
     for human in facts.humans:
         gained = frozenset((kind, arn) for kind, arn in certificate.get("gained", {}).get(human.name, ()))
         wrong += [
@@ -54,6 +57,9 @@ def _open_ends(facts: Facts, actors: list[Identity], gained: frozenset[Gained]) 
                     and _follows(facts, actor, rule, aim, role, gained)
                 ):
                     yield f"{actor.arn} by {rule.name} on {aim.arn} gains {missing[0]}"
+    for edge in edges(facts.openbao) if facts.openbao else ():
+        if edge.gain not in gained and edge.needs <= gained and any(openbao_gains.follow(facts, edge, gained)):
+            yield f"by {edge.rule.name} one gains {edge.gain}"
 
 
 def _follows(facts: Facts, actor: Identity, rule: Rule, aim: Aim, role: str, gained: frozenset[Gained]) -> bool:
@@ -102,7 +108,8 @@ def _breaks(facts: Facts, human: str, actors: list[Identity], gained: frozenset[
 def _resources(facts: Facts, actors: list[Identity], gained: frozenset[Gained], ability: Ability) -> set[str]:
     """The resources on which one of the actors has the ability."""
     targets: list[Key | Carrier] = [*facts.keys, *facts.carriers]
-    return {
+    paths = [name for name in ability.resources if name.startswith("bao:")]
+    return {path for path in paths if any(openbao_gains.permitted(facts, gained, ability.actions, path))} | {
         target.arn
         for target in targets
         if (target.arn in ability.resources if ability.resources else isinstance(target, Key))

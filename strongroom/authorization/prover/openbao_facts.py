@@ -17,6 +17,7 @@ from strongroom.authorization.openbao_policies import VaultPolicy
 ROOT = "bao:root"
 #: A token of one's own with any one of the policies that there are.
 ANY_POLICY = "bao:policy/*"
+_OPERATIONS = ("decrypt", "encrypt", "rewrap", "datakey/plaintext", "datakey/wrapped", "hmac", "sign", "verify")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Group:
-    """Members are names of entities and of other groups; `mounts`: auth mounts whose logins may be in it by an alias."""
+    """Members are names of entities and groups; `mounts`: auth mounts whose logins may be in it by an alias."""
 
     name: str
     id: str = ""
@@ -91,6 +92,11 @@ class TransitKey:
     def subject(self) -> str:
         """Its name in gains and abilities."""
         return f"bao:{self.mount}/keys/{self.name}"
+
+    @cached_property
+    def uses(self) -> frozenset[str]:
+        """The paths that do what the key's material does."""
+        return frozenset(f"bao:{self.mount}/{operation}/{self.name}" for operation in _OPERATIONS)
 
 
 @dataclass(frozen=True, eq=False)

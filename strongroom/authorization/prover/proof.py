@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from strongroom.authorization.documents import Form, parse
-from strongroom.authorization.prover import openbao_gains, power
+from strongroom.authorization.prover import openbao_gains, openbao_power, openbao_rules, power
 from strongroom.authorization.prover.closure import Closure, close, needed
 from strongroom.authorization.prover.derivation import Gained, Step
 from strongroom.authorization.prover.duties import Ability, Pair
@@ -17,7 +17,7 @@ from strongroom.authorization.prover.power import Aim, aim_at
 from strongroom.authorization.prover.rules import CARRIERS, RULES
 from strongroom.errors import UnknownElement
 
-_WORDS = {rule.name: rule.words for rule in RULES}
+_WORDS = {rule.name: rule.words for rule in (*RULES, *openbao_rules.RULES)}
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def prove(facts: Facts, pairs: Sequence[Pair]) -> Proof:
 
 def _read_all(facts: Facts) -> None:
     """Parses every document, so that what is not understood refutes even where no derivation passes."""
+    openbao_power.understood(facts)
     for identity in facts.identities:
         forms = [(Form.IDENTITY, policy) for policy in identity.policies]
         forms += [(Form.BOUNDARY, identity.boundary)] if identity.boundary else []
@@ -121,6 +122,7 @@ def certificate(facts: Facts, pairs: Sequence[Pair], closures: Sequence[Closure]
             {"action": q.action, "resource": q.resource, "people": q.people, "mechanism": q.mechanism}
             for q in facts.quorums
         ],
+        "quorums_read": openbao_power.quorums(facts),
         "gained": {closure.human.name: sorted([*gain] for gain in closure.steps) for closure in closures},
     }
 
