@@ -19,12 +19,23 @@ LIST = ("s3:ListBucket", "s3:ListBucketVersions")
 #: a put must name the condition it relies on; without the header the key is absent and the Allow does not match
 IF_ABSENT: Conditions = {"Null": {"s3:if-none-match": "false"}}
 LOCK_MARGIN_DAYS = 8
+#: configuration of a key, with who was granted its use
+KEY_CONFIGURATION = (
+    "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListKeyRotations", "kms:ListResourceTags",
+    "kms:ListGrants",
+)  # fmt: skip
 #: configuration that an auditor reads; no content
 CONFIGURATION = (
     "iam:Get*", "iam:List*", "kms:ListKeys", "kms:ListAliases", "s3:GetBucket*", "s3:GetEncryptionConfiguration",
     "s3:GetLifecycleConfiguration", "s3:ListAllMyBuckets", "sqs:GetQueueAttributes", "sqs:ListQueues",
     "rds:Describe*", "rds:ListTagsForResource", "ecs:Describe*", "ecs:List*", "scheduler:Get*", "scheduler:List*",
     "logs:DescribeLogGroups", "secretsmanager:DescribeSecret", "secretsmanager:ListSecrets",
+    "secretsmanager:GetResourcePolicy", "sns:ListTopics", "sns:GetTopicAttributes", "ecr:DescribeRepositories",
+    "ecr:GetRepositoryPolicy", "ecr:GetRegistryPolicy", "backup:ListBackupVaults", "backup:GetBackupVaultAccessPolicy",
+    "events:ListEventBuses", "events:ListRules", "events:ListTargetsByRule", "lambda:ListFunctions", "lambda:GetPolicy",
+    "codebuild:ListProjects", "codebuild:BatchGetProjects", "cloudformation:DescribeStacks", "states:ListStateMachines",
+    "states:DescribeStateMachine", "ec2:DescribeInstances", "organizations:DescribeOrganization",
+    "organizations:ListParents", "organizations:ListPoliciesForTarget", "organizations:DescribePolicy",
 )  # fmt: skip
 
 
@@ -270,6 +281,9 @@ def _notary(_estate: Estate, _account: str) -> Iterator[Statement]:
 
 def _auditor(estate: Estate, account: str) -> Iterator[Statement]:
     yield allow("ConfigurationRead", CONFIGURATION)
+    if account == "workload":
+        # keys made before this role was can let it in through its own policy only; the others name it
+        yield allow("EarlyKeysRead", KEY_CONFIGURATION, [names.keys_of_account(estate, "workload")])
     if account == "audit":
         bucket = names.evidence_bucket(estate)
         yield allow("EvidenceRead", GET, [names.bucket_arn(bucket, "evidence", "*")])

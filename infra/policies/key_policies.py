@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.policies.document import Document, Statement, allow, document
+from infra.policies.duty_permissions import KEY_CONFIGURATION
 from strongroom.estate import duties, names
 from strongroom.estate.keyring import KeySpec
 from strongroom.estate.model import Estate
@@ -99,8 +100,13 @@ def _owners(estate: Estate, spec: KeySpec) -> Iterator[Statement]:
             to=[administrator],
             when={"NumericGreaterThanEquals": {"kms:ScheduleKeyDeletionPendingWindowInDays": DELETION_DAYS}},
         )
-    if spec.account in duties.HOMES["auditor"] and spec.layer != "bootstrap":
-        yield allow("AuditorReads", (*READ, "kms:ListGrants"), to=[names.role_arn(estate, spec.account, "auditor")])
+    auditor = names.role_arn(estate, spec.account, "auditor")
+    if spec.layer != "bootstrap":
+        yield allow("AuditorReads", KEY_CONFIGURATION, to=[auditor])
+    else:
+        # the role does not exist yet, so its account is named; what it may do stands in its own policy
+        only = {"ArnEquals": {"aws:PrincipalArn": auditor}}
+        yield allow("AuditorReads", KEY_CONFIGURATION, to=[root], when=only)
 
 
 def _via(estate: Estate, account: str, *services: str) -> dict[str, dict[str, list[str]]]:

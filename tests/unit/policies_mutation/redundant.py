@@ -8,6 +8,7 @@ _NAMED = "the principal is an account, and the condition on aws:PrincipalArn say
 #: (document, statement, change), with wildcards -> reason
 REDUNDANT: dict[tuple[str, str, str], str] = {
     ("key *", "RootUserRecovers", "every principal"): _NAMED,
+    ("key storage-manifest", "AuditorReads", "every principal"): _NAMED,
     ("bucket strongroom-dev-manifest", "RolesOfOtherAccounts*", "every principal"): _NAMED,
     ("bucket strongroom-dev-evidence", "SignersAppend", "without Null s3:if-none-match"): (
         "NothingIsReplaced denies an unconditional put to everybody; the Allow says the same, so that neither leans on "
@@ -25,6 +26,5 @@ REDUNDANT: dict[tuple[str, str, str], str] = {
     ),
     ("role workload/job-starter", "TasksRun", "every action"): _CEILING,
     ("role workload/job-starter", "TaskRolesPass", "every action"): _CEILING,
-    ("role workload/task-starter", "ImagePull", "every action"): _CEILING,
     ("role workload/task-starter", "LogWrite", "every action"): _CEILING,
 }

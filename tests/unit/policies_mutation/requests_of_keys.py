@@ -50,7 +50,7 @@ def on_keys() -> Iterator[Row]:
         owner, root = OWNERS[spec.layer].format(spec.account), f"root/{spec.account}"
         managed = spec.account == "workload" and spec.layer != "bootstrap"
         chief = (ADMIN,) if managed else ()
-        auditor = (f"{spec.account}/auditor",) if spec.layer != "bootstrap" else ()
+        auditor = (f"{spec.account}/auditor",)
         yield on("PutKeyPolicy", owner, root)
         yield on("GetKeyPolicy", owner, root, *chief, *auditor)
         yield on("CancelKeyDeletion", root, *chief)
