@@ -99,6 +99,11 @@ def state_bucket(estate: Estate) -> str:
     return f"{prefix(estate)}-state"
 
 
+def state_object(estate: Estate, layer: str) -> str:
+    """The ARN of the object in which Pulumi keeps a layer's state, for a backend s3://<bucket>/<layer>."""
+    return bucket_arn(state_bucket(estate), layer, ".pulumi", "stacks", "strongroom", f"{layer}.{estate.env}.json")
+
+
 def evidence_bucket(estate: Estate) -> str:
     """The bucket of the evidence chain."""
     return estate.evidence.bucket or f"{prefix(estate)}-evidence"
