@@ -102,6 +102,10 @@ ECR = _table("""
     repository/*: DescribeRepositories
     *: GetRegistryPolicy PutRegistryPolicy DeleteRegistryPolicy GetAuthorizationToken
 """)
+BACKUP = _table("""
+    backup-vault:{BackupVaultName}: DescribeBackupVault
+    *: ListBackupVaults
+""")
 EVENTS = _table("""
     rule/{Name}: PutRule DeleteRule DescribeRule EnableRule DisableRule
     rule/{Rule}: PutTargets RemoveTargets ListTargetsByRule
@@ -139,7 +143,7 @@ DYNAMODB = _table("""
 CLOUDTRAIL = _table("""
     trail/{Name}: CreateTrail DeleteTrail GetTrail GetTrailStatus StartLogging StopLogging UpdateTrail
     trail/{TrailName}: PutEventSelectors GetEventSelectors PutInsightSelectors GetInsightSelectors
-    *: DescribeTrails ListTrails LookupEvents
+    *: DescribeTrails ListTrails LookupEvents ListPublicKeys
     ={ResourceId}: AddTags RemoveTags
     trail/*: ListTags
 """)
@@ -157,6 +161,7 @@ TABLES = {
     "cloudtrail": CLOUDTRAIL,
     "secretsmanager": SECRETS,
     "ecr": ECR,
+    "backup": BACKUP,
     "events": EVENTS,
     "lambda": LAMBDA,
     "codebuild": CODEBUILD,

@@ -26,7 +26,7 @@ SERVICES = frozenset(
     organizations""".split()
 )
 #: Services of which only configuration is kept, for `duty prove` to read; loaded when first asked.
-SELDOM = frozenset("ecr events lambda codebuild cloudformation states".split())
+SELDOM = frozenset("ecr backup events lambda codebuild cloudformation states".split())
 #: Where botocore's name of a service is not the one that calls are signed with.
 _MODELS = {"states": "stepfunctions"}
 #: Operations a caller may make without credentials, by their Action parameter.

@@ -111,8 +111,10 @@ class Buckets:
 
     def _created(self, call: Call, response: Response) -> Response:
         if response.status == 200:
-            # new buckets are closed to the public since April 2023; moto leaves them open
-            bucket_of(call.params["Bucket"]).public_access_block = PublicAccessBlock("true", "true", "true", "true")
+            # new buckets are closed to the public and without ACLs since April 2023; moto leaves them open
+            bucket = bucket_of(call.params["Bucket"])
+            bucket.public_access_block = PublicAccessBlock("true", "true", "true", "true")
+            bucket.ownership_rule = bucket.ownership_rule or "BucketOwnerEnforced"
         return response
 
     def _delete(self, call: Call) -> Refuse | None:
