@@ -7,22 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import rows_of_access
-import rows_of_federation
-import rows_of_kms
-import rows_of_lock
-import rows_of_organizations
-import rows_of_s3
 from contract_rows import ROWS, Row, outcome
 from gateway_process import MANAGEMENT, ONCE, ROOT, GatewayProcess
 
 pytestmark = pytest.mark.cloud
-MODULES = (rows_of_access, rows_of_federation, rows_of_kms, rows_of_lock, rows_of_organizations, rows_of_s3)
+MODULES = [import_module(path.stem) for path in sorted(Path(__file__).parent.glob("rows_of_*.py"))]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from strongroom.authorization.documents import Named
@@ -18,8 +19,9 @@ from .kms_policy import key_context
 ON_KEY = frozenset(
     """DescribeKey GetKeyPolicy PutKeyPolicy ListKeyPolicies EnableKey DisableKey ScheduleKeyDeletion CancelKeyDeletion
     EnableKeyRotation DisableKeyRotation GetKeyRotationStatus ListKeyRotations RotateKeyOnDemand UpdateKeyDescription
-    TagResource UntagResource ListResourceTags GetPublicKey GetKeyLastUsage ReplicateKey CreateGrant ListGrants
-    RevokeGrant Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext Sign Verify GenerateMac VerifyMac""".split()
+    TagResource UntagResource ListResourceTags GetPublicKey GetKeyLastUsage CreateGrant ListGrants
+    RevokeGrant Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateDataKeyPair
+    GenerateDataKeyPairWithoutPlaintext Sign Verify GenerateMac VerifyMac""".split()
 )
 #: Operations without a resource.
 ON_NOTHING = frozenset({"ListKeys", "ListAliases", "GenerateRandom", "ListRetirableGrants"})
@@ -38,17 +40,23 @@ def key_demand(cloud: Cloud, call: Call, action: str, key: Key, context: dict[st
     if "alias/" in reference and call.service == "kms":
         conditions["kms:RequestAlias"] = reference[reference.index("alias/") :]
     conditions |= _request_conditions(call) if call.service == "kms" else {}
+    if action in ("DisableKey", "ScheduleKeyDeletion"):
+        idle = cloud.last_uses.days_without(key.arn, call.now)
+        # a key never used is idle since it was made, as GetKeyLastUsage tracks it from then on
+        idle = (call.now - datetime.fromtimestamp(key.created, UTC)).days if idle is None else idle
+        conditions["kms:TrailingDaysWithoutKeyUsage"] = idle
     return Demand(
         f"kms:{action}",
         key.arn,
         conditions,
         policy=Named(f"key policy of {key.arn}", key.policy),
-        grants=[_grant(key, row) for row in key.grants],
+        grants=[grant_of(key, row) for row in key.grants],
         beyond_rcps=key.manager == "AWS",
     )
 
 
-def _grant(key: Key, row: dict[str, Any]) -> Grant:
+def grant_of(key: Key, row: dict[str, Any]) -> Grant:
+    """A stored grant in the words of `strongroom.authorization`."""
     return Grant(
         row["GrantId"],
         key.arn,
@@ -69,6 +77,8 @@ def _request_conditions(call: Call) -> dict[str, Any]:
         conditions["kms:RotationPeriodInDays"] = params.get("RotationPeriodInDays", 365)
     if call.operation in ("PutKeyPolicy", "CreateKey", "ReplicateKey"):
         conditions["kms:BypassPolicyLockoutSafetyCheck"] = bool(params.get("BypassPolicyLockoutSafetyCheck"))
+    if call.operation == "UpdatePrimaryRegion":
+        conditions["kms:PrimaryRegion"] = params.get("PrimaryRegion", "")
     if call.operation == "ReplicateKey":
         conditions["kms:ReplicaRegion"] = params.get("ReplicaRegion", "")
     if call.operation in ("Sign", "Verify"):
@@ -80,6 +90,8 @@ def _request_conditions(call: Call) -> dict[str, Any]:
         conditions["kms:EncryptionAlgorithm"] = params.get("EncryptionAlgorithm", "SYMMETRIC_DEFAULT")
     if call.operation == "GenerateDataKey":
         conditions["kms:DataKeySpec"] = params.get("KeySpec")
+    if call.operation in ("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"):
+        conditions["kms:DataKeyPairSpec"] = params.get("KeyPairSpec", "")
     if call.operation == "CreateGrant":
         conditions["kms:GrantOperations"] = tuple(params.get("Operations", ()))
         conditions["kms:GranteePrincipal"] = params.get("GranteePrincipal", "")
@@ -118,14 +130,9 @@ def demands(cloud: Cloud, call: Call) -> list[Demand] | None:
     if operation in ON_NOTHING:
         return [Demand(f"kms:{operation}")]
     if operation == "CreateKey":
-        context: dict[str, Any] = {
-            "kms:KeySpec": params.get("KeySpec") or params.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT",
-            "kms:KeyUsage": params.get("KeyUsage", "ENCRYPT_DECRYPT"),
-            "kms:KeyOrigin": params.get("Origin", "AWS_KMS"),
-            "kms:MultiRegion": bool(params.get("MultiRegion")),
-            "kms:CallerAccount": call.account,
-            **_request_conditions(call),
-        }
+        spec = params.get("KeySpec") or params.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
+        usage = params.get("KeyUsage", "ENCRYPT_DECRYPT")
+        context = _made_context(call, spec, usage, multi=bool(params.get("MultiRegion")))
         first = [Demand("kms:CreateKey", "*", context)]
         return [*first, Demand("kms:TagResource", "*", context)] if params.get("Tags") else first
     if operation in ("CreateAlias", "DeleteAlias", "UpdateAlias"):
@@ -147,10 +154,39 @@ def demands(cloud: Cloud, call: Call) -> list[Demand] | None:
             key_demand(cloud, call, "ReEncryptTo", target, params.get("DestinationEncryptionContext")),
         )
         return [Demand(d.action, d.resource, {**d.context, **same}, d.owner, d.policy, d.grants) for d in pair]
+    if operation in ("ReplicateKey", "UpdatePrimaryRegion"):
+        return _regional_demands(cloud, call)
     if operation in ON_KEY:
         key = cloud.keys.find(params["KeyId"], call.account, call.region)
         return [key_demand(cloud, call, operation, key, params.get("EncryptionContext"))]
     return None
+
+
+def _regional_demands(cloud: Cloud, call: Call) -> list[Demand]:
+    """Both ends of a multi-Region key: the primary here, and in the other Region what is made or becomes primary."""
+    key = cloud.keys.find(call.params["KeyId"], call.account, call.region)
+    here = key_demand(cloud, call, call.operation, key)
+    if call.operation == "UpdatePrimaryRegion":
+        replica = cloud.keys.with_id(key.id, call.params["PrimaryRegion"])
+        return [here] if replica is None else [here, key_demand(cloud, call, call.operation, replica)]
+    there = {
+        **_made_context(call, key.spec, key.usage, multi=True),
+        "aws:RequestedRegion": call.params["ReplicaRegion"],
+    }
+    made = [Demand("kms:CreateKey", "*", there)]
+    return [here, *made, *([Demand("kms:TagResource", "*", there)] if call.params.get("Tags") else [])]
+
+
+def _made_context(call: Call, spec: str, usage: str, *, multi: bool) -> dict[str, Any]:
+    """The condition keys of a key that is to be made."""
+    return {
+        "kms:KeySpec": spec,
+        "kms:KeyUsage": usage,
+        "kms:KeyOrigin": call.params.get("Origin", "AWS_KMS"),
+        "kms:MultiRegion": multi,
+        "kms:CallerAccount": call.account,
+        **_request_conditions(call),
+    }
 
 
 def _alias_demands(cloud: Cloud, call: Call) -> list[Demand]:

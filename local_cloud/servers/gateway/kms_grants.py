@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
+from strongroom.authorization.grants import OPERATIONS
+
+from .access import subject
 from .call import Call, Refuse, Response, Rule
 from .cloud import Cloud
-from .kms import usable
-from .kms_demands import grant_to_retire
+from .kms_answers import not_dry, usable
+from .kms_demands import grant_of, grant_to_retire, key_demand
+from .kms_keys import Key
+
+#: What grants may allow, by the usage of the key (KMS developer guide, "Grant operations").
+_CRYPTOGRAPHIC = {
+    "ENCRYPT_DECRYPT": {"Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo"},
+    "SIGN_VERIFY": {"Sign", "Verify"},
+    "GENERATE_VERIFY_MAC": {"GenerateMac", "VerifyMac"},
+}
+_DATA_KEYS = frozenset(name for name in OPERATIONS if name.startswith("GenerateDataKey"))
+_ANY_KEY = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})
 
 
 class Grants:
@@ -44,8 +58,9 @@ class Grants:
             "Constraints": params.get("Constraints", {}),
             "Name": params.get("Name", ""),
         }
-        if params.get("DryRun"):
-            raise Refuse("DryRunOperationException", "The request would have succeeded, but DryRun is set.", 412)
+        _check(key, row)
+        self._within_parent(call, key, row)
+        not_dry(call)
         with self._keys.lock:
             same = [old for old in key.grants if row["Name"] and all(old[name] == row[name] for name in row)]
             if not same:
@@ -56,6 +71,17 @@ class Grants:
                 self._keys.save(key)
                 same = [row]
         return call.answer({"GrantToken": same[0]["GrantToken"], "GrantId": same[0]["GrantId"]})
+
+    def _within_parent(self, call: Call, key: Key, row: dict[str, Any]) -> None:
+        """Raises Refuse where a grant alone lets its grantee create grants, and this one would give more than it."""
+        demand = key_demand(self._cloud, call, "CreateGrant", key)
+        if self._cloud.access.decide(call, replace(demand, grants=())).allowed:
+            return
+        child = grant_of(key, {**row, "GrantId": "new"})
+        asking = subject(call.principal)
+        parents = [grant for grant in demand.grants if grant.grantee in (asking.arn, asking.role_arn)]
+        if not any("CreateGrant" in parent.operations and parent.covers(child) for parent in parents):
+            raise Refuse("AccessDeniedException", "a grant gives its grantee no power to grant more than itself")
 
     @staticmethod
     def _shown(key_arn: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +122,27 @@ class Grants:
     def _remove(self, call: Call, key: Any, rows: list[dict[str, Any]]) -> Response:
         if not rows:
             raise Refuse("NotFoundException", "the grant does not exist")
+        not_dry(call)
         with self._keys.lock:
             key.grants.remove(rows[0])
             self._keys.save(key)
         return call.answer()
+
+
+def _check(key: Key, row: dict[str, Any]) -> None:
+    """Raises Refuse where operations or constraints do not fit the key (CreateGrant; "Grant operations")."""
+    fitting = _ANY_KEY | _CRYPTOGRAPHIC[key.usage]
+    if key.spec == "SYMMETRIC_DEFAULT":
+        fitting |= _DATA_KEYS
+    elif key.usage != "GENERATE_VERIFY_MAC":
+        fitting |= {"GetPublicKey"}
+    wrong = sorted(set(row["Operations"]) - fitting)
+    if wrong:
+        raise Refuse("ValidationException", f"operation {wrong[0]} does not fit a key of {key.usage} and {key.spec}")
+    contexts = {"EncryptionContextEquals", "EncryptionContextSubset"} & set(row["Constraints"] or ())
+    if contexts and key.spec != "SYMMETRIC_DEFAULT":
+        raise Refuse("ValidationException", "only symmetric encryption keys have encryption contexts to constrain")
+    if len(contexts) > 1:
+        raise Refuse("ValidationException", "a grant has one encryption context constraint")
+    if set(row["Operations"]) - OPERATIONS or not row["Operations"]:
+        raise Refuse("ValidationException", "a grant names the operations it allows")

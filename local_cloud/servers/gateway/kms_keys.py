@@ -67,7 +67,6 @@ class Key:
     rotation_since: float = 0.0
     materials: list[Material] = field(default_factory=list)
     grants: list[dict[str, Any]] = field(default_factory=list)
-    last_usage: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"Key({self.arn})"

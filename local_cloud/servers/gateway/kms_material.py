@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -32,11 +32,22 @@ _CURVES: dict[str, tuple[ec.EllipticCurve, str]] = {
     "ECC_NIST_P521": (ec.SECP521R1(), "ECDSA_SHA_512"),
     "ECC_SECG_P256K1": (ec.SECP256K1(), "ECDSA_SHA_256"),
 }
+ML_DSA = "ML_DSA_SHAKE_256"
 _RSA = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
 _MACS = {"HMAC_224": 28, "HMAC_256": 32, "HMAC_384": 48, "HMAC_512": 64}
 _HASHES: dict[str, hashes.HashAlgorithm] = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 
-SPECS = frozenset(("SYMMETRIC_DEFAULT", *_CURVES, *_RSA, *_MACS))
+_LATTICES: dict[str, type[mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey]] = {
+    "ML_DSA_44": mldsa.MLDSA44PrivateKey,
+    "ML_DSA_65": mldsa.MLDSA65PrivateKey,
+    "ML_DSA_87": mldsa.MLDSA87PrivateKey,
+}
+_Lattice = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
+_Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | _Lattice
+
+SPECS = frozenset(("SYMMETRIC_DEFAULT", *_CURVES, *_RSA, *_MACS, *_LATTICES))
+#: What GenerateDataKeyPair makes.
+PAIRS = frozenset((*_CURVES, *_RSA))
 
 
 def usages(spec: str) -> tuple[str, ...]:
@@ -45,7 +56,7 @@ def usages(spec: str) -> tuple[str, ...]:
         return ("ENCRYPT_DECRYPT",)
     if spec in _MACS:
         return ("GENERATE_VERIFY_MAC",)
-    return ("SIGN_VERIFY",) if spec in _CURVES else ("SIGN_VERIFY", "ENCRYPT_DECRYPT")
+    return ("SIGN_VERIFY", "ENCRYPT_DECRYPT") if spec in _RSA else ("SIGN_VERIFY",)
 
 
 def algorithms(spec: str, usage: str) -> tuple[str, ...]:
@@ -56,6 +67,8 @@ def algorithms(spec: str, usage: str) -> tuple[str, ...]:
         return (spec.replace("_", "_SHA_"),)
     if spec in _CURVES:
         return (_CURVES[spec][1],)
+    if spec in _LATTICES:
+        return (ML_DSA,)
     if usage == "ENCRYPT_DECRYPT":
         return ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256")
     kinds = ("RSASSA_PKCS1_V1_5_SHA_", "RSASSA_PSS_SHA_")
@@ -68,9 +81,11 @@ def generate(spec: str) -> bytes:
         return os.urandom(32)
     if spec in _MACS:
         return os.urandom(_MACS[spec])
-    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    private: _Private
     if spec in _CURVES:
         private = ec.generate_private_key(_CURVES[spec][0])
+    elif spec in _LATTICES:
+        private = _LATTICES[spec].generate()
     else:
         private = rsa.generate_private_key(65537, _RSA[spec])
     return private.private_bytes(
@@ -87,9 +102,9 @@ def public_key(material: bytes) -> bytes:
     )
 
 
-def _private(material: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+def _private(material: bytes) -> _Private:
     private = serialization.load_der_private_key(material, None)
-    assert isinstance(private, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+    assert isinstance(private, _Private)
     return private
 
 
@@ -169,35 +184,47 @@ def rsa_decrypt(material: bytes, algorithm: str, ciphertext: bytes) -> bytes:
 
 
 def digest_of(algorithm: str, message: bytes, message_type: str) -> bytes:
-    """The digest a signature covers. Raises Refuse beyond the limits of RAW (4096 bytes) and DIGEST (its length)."""
-    bits = algorithm.rsplit("_", 1)[-1]
+    """What a signature covers: a digest, for ML-DSA the message itself or its representative mu (FIPS 204).
+
+    Raises Refuse beyond the limits of RAW (4096 bytes), DIGEST (its length) and EXTERNAL_MU (64 bytes, ML-DSA only).
+    """
+    lattice = algorithm == ML_DSA
     if message_type == "RAW":
         if len(message) > 4096:
             raise Refuse("ValidationException", "a RAW message has at most 4096 bytes; sign its DIGEST instead")
-        return hashlib.new("sha" + bits, message).digest()
-    if len(message) != int(bits) // 8:
+        return message if lattice else hashlib.new("sha" + algorithm.rsplit("_", 1)[-1], message).digest()
+    size = 64 if lattice else int(algorithm.rsplit("_", 1)[-1]) // 8
+    if message_type != ("EXTERNAL_MU" if lattice else "DIGEST"):
+        raise Refuse("ValidationException", f"MessageType {message_type} does not fit algorithm {algorithm}")
+    if len(message) != size:
         raise Refuse("ValidationException", f"Digest is invalid length for algorithm {algorithm}.")
     return message
 
 
-def sign(material: bytes, algorithm: str, digest: bytes) -> bytes:
-    """A signature over a digest: ECDSA as DER, RSA as PKCS #1 v1.5 or PSS with a salt as long as the digest."""
-    algorithm_hash = _HASHES[algorithm.rsplit("_", 1)[-1]]
+def sign(material: bytes, algorithm: str, digest: bytes, message_type: str) -> bytes:
+    """A signature over a digest: ECDSA as DER, RSA as PKCS #1 v1.5 or PSS with a salt as long as the digest, ML-DSA."""
     private = _private(material)
+    if isinstance(private, _Lattice):
+        return private.sign(digest) if message_type == "RAW" else private.sign_mu(digest)
+    algorithm_hash = _HASHES[algorithm.rsplit("_", 1)[-1]]
     if isinstance(private, rsa.RSAPrivateKey):
         return private.sign(digest, _signature_padding(algorithm), Prehashed(algorithm_hash))
     return private.sign(digest, ec.ECDSA(Prehashed(algorithm_hash)))
 
 
-def verify(material: bytes, algorithm: str, digest: bytes, signature: bytes) -> bool:
+def verify(material: bytes, algorithm: str, digest: bytes, signature: bytes, message_type: str) -> bool:
     """True if the signature is the key's over the digest."""
-    algorithm_hash = _HASHES[algorithm.rsplit("_", 1)[-1]]
     public = _private(material).public_key()
     try:
         if isinstance(public, rsa.RSAPublicKey):
-            public.verify(signature, digest, _signature_padding(algorithm), Prehashed(algorithm_hash))
+            prehashed = Prehashed(_HASHES[algorithm.rsplit("_", 1)[-1]])
+            public.verify(signature, digest, _signature_padding(algorithm), prehashed)
+        elif isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(signature, digest, ec.ECDSA(Prehashed(_HASHES[algorithm.rsplit("_", 1)[-1]])))
+        elif message_type == "RAW":
+            public.verify(signature, digest)
         else:
-            public.verify(signature, digest, ec.ECDSA(Prehashed(algorithm_hash)))
+            public.verify_mu(signature, digest)
     except InvalidSignature:
         return False
     return True

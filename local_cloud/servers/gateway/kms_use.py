@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from . import kms_material
 from .call import Call, Refuse, Response, Rule
 from .cloud import Cloud
-from .kms import usable
+from .kms_answers import not_dry, usable
 from .kms_demands import key_demand, source_key
 from .kms_keys import Key, Material
 
@@ -83,7 +83,8 @@ class KeyUse:
 
     # the operations
 
-    def _key(self, call: Call, usage: str) -> Key:
+    def key_for(self, call: Call, usage: str) -> Key:
+        """The key a call names, if it is enabled and of the usage."""
         key = self._keys.find(call.params["KeyId"], call.account, call.region)
         self._fit(key, usage)
         return key
@@ -99,6 +100,12 @@ class KeyUse:
                 self._keys.save(key)
         return key.current
 
+    def seal_for(self, call: Call, key: Key, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+        """A ciphertext under the newest version of a key that a call uses."""
+        self._current(key, call)
+        self._used(call, key, call.operation)
+        return self._seal(key, plaintext, context)
+
     def _seal(self, key: Key, plaintext: bytes, context: Mapping[str, str]) -> bytes:
         material = key.current
         return kms_material.seal(material.bytes, key.id, material.version, plaintext, context)
@@ -113,21 +120,9 @@ class KeyUse:
         return kms_material.unseal(material.bytes, sealed, context), material
 
     def _used(self, call: Call, key: Key, operation: str) -> None:
-        # in memory only: a line on disk for each use would cost more than the use
-        key.last_usage = {
-            "Operation": operation,
-            "Timestamp": call.now.timestamp(),
-            "KmsRequestId": call.request_id,
-            "CloudTrailEventId": call.request_id,
-        }
+        # the event of the call carries it into the trail, and from there into `last_uses`
         call.trail.setdefault("resources", []).append(key.arn)
-
-    @staticmethod
-    def _dry(call: Call) -> None:
-        if call.params.get("DryRun"):
-            raise Refuse(
-                "DryRunOperationException", "The request would have succeeded, but the DryRun parameter is set.", 412
-            )
+        call.trail.setdefault("keyUses", []).append({"key": key.arn, "operation": operation})
 
     def _algorithm(self, call: Call, key: Key, name: str, default: str = "") -> str:
         algorithm = str(call.params.get(name, default))
@@ -137,18 +132,17 @@ class KeyUse:
 
     def encrypt(self, call: Call) -> Response:
         """Encrypt up to 4096 bytes, or what an RSA key takes."""
-        key = self._key(call, "ENCRYPT_DECRYPT")
+        key = self.key_for(call, "ENCRYPT_DECRYPT")
         algorithm = self._algorithm(call, key, "EncryptionAlgorithm", SYMMETRIC)
         plaintext = call.params["Plaintext"]
         if not 1 <= len(plaintext) <= 4096:
             raise Refuse("ValidationException", "Plaintext must have 1 to 4096 bytes")
-        self._dry(call)
+        not_dry(call)
         if algorithm == SYMMETRIC:
-            self._current(key, call)
-            blob = self._seal(key, plaintext, call.params.get("EncryptionContext", {}))
+            blob = self.seal_for(call, key, plaintext, call.params.get("EncryptionContext", {}))
         else:
             blob = kms_material.rsa_encrypt(key.current.bytes, algorithm, plaintext)
-        self._used(call, key, "Encrypt")
+            self._used(call, key, "Encrypt")
         return call.answer({"CiphertextBlob": blob, "KeyId": key.arn, "EncryptionAlgorithm": algorithm})
 
     def decrypt(self, call: Call) -> Response:
@@ -164,7 +158,7 @@ class KeyUse:
             answer["KeyMaterialId"] = material.id
         else:
             plaintext = kms_material.rsa_decrypt(key.current.bytes, algorithm, params["CiphertextBlob"])
-        self._dry(call)
+        not_dry(call)
         self._used(call, key, "Decrypt")
         return call.answer({**answer, "Plaintext": plaintext})
 
@@ -183,7 +177,7 @@ class KeyUse:
             raise Refuse("InvalidKeyUsageException", f"{target.arn} is not a symmetric key")
         opened = params.get("SourceEncryptionContext", {})
         plaintext, material = self._open(source, params["CiphertextBlob"], opened)
-        self._dry(call)
+        not_dry(call)
         newest = self._current(target, call)
         self._used(call, source, "ReEncrypt")
         self._used(call, target, "ReEncrypt")
@@ -200,7 +194,7 @@ class KeyUse:
         )
 
     def _data_key(self, call: Call) -> tuple[Key, bytes, bytes]:
-        key, params = self._key(call, "ENCRYPT_DECRYPT"), call.params
+        key, params = self.key_for(call, "ENCRYPT_DECRYPT"), call.params
         if key.spec != SYMMETRIC:
             raise Refuse("InvalidKeyUsageException", f"{key.arn} is not a symmetric encryption key")
         spec, size = params.get("KeySpec"), params.get("NumberOfBytes")
@@ -209,11 +203,9 @@ class KeyUse:
         size = {"AES_256": 32, "AES_128": 16}[spec] if spec else size
         if size is None or not 1 <= size <= 1024:
             raise Refuse("ValidationException", "NumberOfBytes must be between 1 and 1024")
-        self._dry(call)
-        self._current(key, call)
+        not_dry(call)
         plaintext = os.urandom(size)
-        self._used(call, key, call.operation)
-        return key, plaintext, self._seal(key, plaintext, params.get("EncryptionContext", {}))
+        return key, plaintext, self.seal_for(call, key, plaintext, params.get("EncryptionContext", {}))
 
     def generate_data_key(self, call: Call) -> Response:
         """GenerateDataKey of AES_128, AES_256 or 1 to 1024 bytes."""
@@ -235,7 +227,7 @@ class KeyUse:
         return call.answer({"Plaintext": os.urandom(size)})
 
     def _mac(self, call: Call) -> tuple[Key, str, bytes]:
-        key = self._key(call, "GENERATE_VERIFY_MAC")
+        key = self.key_for(call, "GENERATE_VERIFY_MAC")
         algorithm = self._algorithm(call, key, "MacAlgorithm")
         message = call.params["Message"]
         if not 1 <= len(message) <= 4096:
@@ -245,7 +237,7 @@ class KeyUse:
     def generate_mac(self, call: Call) -> Response:
         """GenerateMac."""
         key, algorithm, mac = self._mac(call)
-        self._dry(call)
+        not_dry(call)
         self._used(call, key, "GenerateMac")
         return call.answer({"Mac": mac, "MacAlgorithm": algorithm, "KeyId": key.arn})
 
@@ -254,32 +246,30 @@ class KeyUse:
         key, algorithm, mac = self._mac(call)
         if not hmac.compare_digest(mac, call.params["Mac"]):
             raise Refuse("KMSInvalidMacException", "the MAC does not match the message")
-        self._dry(call)
+        not_dry(call)
         self._used(call, key, "VerifyMac")
         return call.answer({"KeyId": key.arn, "MacValid": True, "MacAlgorithm": algorithm})
 
-    def _signing(self, call: Call) -> tuple[Key, str, bytes]:
-        key = self._key(call, "SIGN_VERIFY")
+    def _signing(self, call: Call) -> tuple[Key, str, bytes, str]:
+        key = self.key_for(call, "SIGN_VERIFY")
         algorithm = self._algorithm(call, key, "SigningAlgorithm")
         kind = call.params.get("MessageType", "RAW")
-        if kind not in ("RAW", "DIGEST"):
-            raise Refuse("ValidationException", f"MessageType {kind} is not RAW or DIGEST")
-        return key, algorithm, kms_material.digest_of(algorithm, call.params["Message"], kind)
+        return key, algorithm, kms_material.digest_of(algorithm, call.params["Message"], kind), kind
 
     def sign(self, call: Call) -> Response:
         """Sign a message of at most 4096 bytes, or a digest as it is."""
-        key, algorithm, digest = self._signing(call)
-        self._dry(call)
-        signature = kms_material.sign(key.current.bytes, algorithm, digest)
+        key, algorithm, digest, kind = self._signing(call)
+        not_dry(call)
+        signature = kms_material.sign(key.current.bytes, algorithm, digest, kind)
         self._used(call, key, "Sign")
         return call.answer({"KeyId": key.arn, "Signature": signature, "SigningAlgorithm": algorithm})
 
     def verify(self, call: Call) -> Response:
         """Verify; a wrong signature is KMSInvalidSignatureException."""
-        key, algorithm, digest = self._signing(call)
-        if not kms_material.verify(key.current.bytes, algorithm, digest, call.params["Signature"]):
+        key, algorithm, digest, kind = self._signing(call)
+        if not kms_material.verify(key.current.bytes, algorithm, digest, call.params["Signature"], kind):
             raise Refuse("KMSInvalidSignatureException", "the signature does not match the message")
-        self._dry(call)
+        not_dry(call)
         self._used(call, key, "Verify")
         return call.answer({"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": algorithm})
 
