@@ -44,6 +44,8 @@ def vault_policy(estate: Estate, duty: str) -> str:
     if duty in DATABASE_DUTIES:
         for store in estate.created("postgres"):
             paths[f"{estate.vault.database}/creds/{database_role(store, duty)}"] = {"capabilities": ["read"]}
+    if duty == "auditor":
+        paths |= _configuration(estate.vault)
     if duty == "backup-writer" and _backs_up_vault(estate):
         paths["sys/storage/raft/snapshot"] = {"capabilities": ["read"]}
     return json.dumps({"path": paths}, sort_keys=True, separators=(",", ":"))
@@ -97,6 +99,32 @@ def secret_ref(vault: Vault, store: str) -> str:
 def _backs_up_vault(estate: Estate) -> bool:
     sources = {source for repository in estate.repositories.values() for source in repository.sources}
     return any(estate.stores[name].kind == "vault" for name in sources)
+
+
+def _configuration(vault: Vault) -> Paths:
+    """Lists and reads who may do what: no data, no credentials, no secret id.
+
+    `sudo` is what the server asks for to list tokens and audit devices. With it the auditor sees accessors, which name
+    tokens and open nothing, and where audit logs lie; it may neither revoke a token nor change a device.
+    """
+    see, names, both = Rule(capabilities=["read"]), Rule(capabilities=["list"]), Rule(capabilities=["read", "list"])
+    paths: Paths = {"sys/auth": see, "sys/mounts": see}
+    for path in ("sys/policies/acl", "identity/entity/id", "identity/group/id", "auth/token/roles"):
+        paths |= {path: names, f"{path}/+": see}
+    for kind in ("role", "users"):
+        # with the slash: else `auth/+/role/+`, which a listing matches too, would decide
+        paths |= {f"auth/+/{kind}/": names, f"auth/+/{kind}/+": see}
+    for path in ("sys/namespaces", "sys/external-keys/configs", "sys/workflows/manage"):
+        paths[path] = both
+    return paths | {
+        "auth/token/accessors": {"capabilities": ["list", "sudo"]},
+        "auth/token/lookup-accessor": {"capabilities": ["update"]},
+        "sys/audit": {"capabilities": ["read", "sudo"]},
+        f"{vault.transit}/keys": names,
+        f"{vault.transit}/keys/+": see,
+        f"{vault.database}/roles": names,
+        f"{vault.database}/static-roles": names,
+    }
 
 
 def _key_paths(mount: str, spec: KeySpec, duty: str) -> Paths:

@@ -49,7 +49,15 @@ SIGNS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 #: duties that log in to Vault or OpenBao by AppRole
-VAULT: Final[tuple[str, ...]] = ("key-admin", "application", "rotator", "re-encryptor", "backup-writer", "restorer")
+VAULT: Final[tuple[str, ...]] = (
+    "key-admin",
+    "application",
+    "rotator",
+    "re-encryptor",
+    "backup-writer",
+    "restorer",
+    "auditor",
+)
 
 #: job -> duty whose credentials it runs with
 JOBS: Final[dict[str, str]] = {

@@ -57,6 +57,7 @@ MAY = {
     "re-encryptor": {FIELD: {"encrypt", "decrypt", "datakey"}, RECIPIENT: {"encrypt"}},
     "backup-writer": {FIELD: set(), RECIPIENT: {"encrypt", "datakey"}},
     "restorer": {FIELD: set(), RECIPIENT: {"decrypt"}},
+    "auditor": {FIELD: set(), RECIPIENT: set()},
 }
 
 
