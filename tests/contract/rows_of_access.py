@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -10,14 +9,12 @@ import boto3
 from botocore.exceptions import ClientError
 from contract_rows import (
     ADMIN,
-    ALICE,
     BACKUP,
     WORKLOAD,
     allow,
     deny,
     document,
     name,
-    new_bucket,
     new_key,
     new_role,
     root,
@@ -236,24 +233,6 @@ def a_secret_without_a_function_does_not_rotate_itself(cloud: Any) -> None:
     secret = name("secret")
     cloud.client(ADMIN, "secretsmanager").create_secret(Name=secret, SecretString="s")
     cloud.client(ADMIN, "secretsmanager").rotate_secret(SecretId=secret)
-
-
-@row()
-def every_call_is_in_the_trail(cloud: Any) -> None:
-    secret = name("secret")
-    cloud.client(ADMIN, "secretsmanager").create_secret(Name=secret, SecretString="hidden-value")
-    bucket = new_bucket(cloud)
-    try:
-        cloud.client("alice", "s3").get_object(Bucket=bucket, Key="k")
-    except ClientError as refused:
-        assert refused.response["Error"]["Code"] == "AccessDenied"
-    trail = cloud.client(ADMIN, "cloudtrail")
-    events = trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "GetObject"}])
-    refusals = [json.loads(event["CloudTrailEvent"]) for event in events["Events"]]
-    mine = next(event for event in refusals if event["requestParameters"].get("Bucket") == bucket)
-    assert (mine["errorCode"], mine["userIdentity"]["arn"]) == ("AccessDenied", ALICE)
-    made = trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateSecret"}])
-    assert secret in str(made["Events"]) and "hidden-value" not in str(made["Events"])
 
 
 @row()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from xml.sax.saxutils import escape
 
 from .call import Refuse, Response
@@ -20,12 +21,22 @@ DENIED = {
 }
 #: Error names whose status is not 400.
 _STATUS = {"InternalFailure": 500, "ServiceUnavailable": 503}
+_CODE = re.compile(rb'(?:<Code>|"__type":\s*")([A-Za-z0-9.#_-]+)')
 
 
 def denied(service: str, message: str) -> Refuse:
     """The service's own "access denied"."""
     code, status = DENIED.get(service, ("AccessDeniedException", 400))
     return Refuse(code, message, status)
+
+
+def error_code(response: Response) -> str:
+    """The error that an answer of moto names; '' for a success."""
+    if response.status < 400 or not isinstance(response.body, bytes):
+        return ""
+    named = response.headers.get("x-amzn-errortype") or response.headers.get("X-Amzn-ErrorType") or ""
+    found = _CODE.search(response.body[:4096])
+    return named or (found[1].decode("latin-1").rsplit("#", 1)[-1] if found else str(response.status))
 
 
 def render(refusal: Refuse, service: str, protocol: str, request_id: str) -> Response:

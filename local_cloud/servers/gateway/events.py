@@ -15,7 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from . import event_kinds
 from .call import Call, Refuse
+from .last_use import LastUses
 from .private_files import private_folder
 
 _IDENTIFYING = re.compile(
@@ -24,7 +26,6 @@ _IDENTIFYING = re.compile(
     r"|IfMatch|ObjectLockRetainUntilDate|BypassGovernanceRetention|DryRun|Family|Cluster|GranteePrincipal|Engine|Path"
 )
 _NEVER = re.compile(r"(?i).*(password|secretstring|secretbinary|plaintext|token|customer|message(body)?|username)")
-_READING = re.compile(r"(Get|List|Describe|Head|Lookup|Verify|Decrypt|Batch(Get|Check))")
 
 
 def recorded(params: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def recorded(params: dict[str, Any]) -> dict[str, Any]:
 
 def _identity(call: Call) -> dict[str, Any]:
     who = call.principal
+    if who.kind == "service":
+        return {"type": "AWSService", "invokedBy": who.arn}
     if who.kind == "anonymous":
         return {"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}
     identity: dict[str, Any] = {
@@ -69,13 +72,16 @@ def _identity(call: Call) -> dict[str, Any]:
 class Trail:
     """Appends events; one file a day by the gateway's clock."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, last_uses: LastUses | None = None) -> None:
         self._folder = private_folder(home / "cloud" / "events")
         self._lock = threading.Lock()
         self._day, self._descriptor = "", -1
+        self._last_uses = last_uses or LastUses()
+        self._last_uses.rebuild(lookup(home))
 
-    def record(self, call: Call, refusal: Refuse | None) -> None:
-        """Writes the event of one call."""
+    def record(self, call: Call, refusal: Refuse | None, failed: str = "") -> None:
+        """Writes the event of one call; `failed` is the error code of an answer that was no refusal of the gateway."""
+        data = event_kinds.is_data(call.service, call.operation)
         event: dict[str, Any] = {
             "eventVersion": "1.11",
             "userIdentity": _identity(call),
@@ -89,21 +95,33 @@ class Trail:
             "responseElements": None,
             "requestID": call.request_id,
             "eventID": call.request_id,
-            "readOnly": bool(_READING.match(call.operation)),
+            "readOnly": event_kinds.is_read_only(call.service, call.operation),
             "eventType": "AwsApiCall",
+            "managementEvent": not data,
+            "eventCategory": "Data" if data else "Management",
             "recipientAccountId": call.backend_account or call.account,
             "tlsDetails": {"tlsVersion": "TLSv1.3"} if call.tls else None,
         }
         if refusal is not None:
             event |= {"errorCode": refusal.code, "errorMessage": refusal.message}
-        if call.trail.get("resources"):
-            event["resources"] = [{"ARN": arn} for arn in call.trail["resources"]]
-        extra = {name: call.trail[name] for name in ("decisions", "bytes_in", "bytes_out") if name in call.trail}
+        elif failed:
+            event["errorCode"] = failed
+        decided = [row["resource"] for row in call.trail.get("decisions", ())]
+        named = [
+            arn
+            for arn in (*call.trail.get("resources", ()), *decided)
+            if arn.startswith("arn:") and not {"*", "?"} & set(arn)
+        ]
+        if named:
+            event["resources"] = event_kinds.resources(named, event["recipientAccountId"])
+        kept = ("decisions", "bytes_in", "bytes_out", "keyUses")
+        extra = {name: call.trail[name] for name in kept if name in call.trail}
         if extra:
             event["additionalEventData"] = extra
         line = (json.dumps(event, default=str) + "\n").encode()
         with self._lock:
             os.write(self._file(call.now), line)
+        self._last_uses.see(event)
 
     def _file(self, now: datetime) -> int:
         day = now.strftime("%Y-%m-%d")
@@ -114,6 +132,28 @@ class Trail:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             self._day = day
         return self._descriptor
+
+    def end(self) -> dict[str, int]:
+        """How long each day's file is now: what a reader has seen who has read everything."""
+        with self._lock:
+            return {path.stem: path.stat().st_size for path in self._folder.glob("*.ndjson")}
+
+    def since(self, seen: dict[str, int]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        """(day, offset behind it, event) of every event beyond the lengths in `seen`, day by day.
+
+        A file may grow after a later day's was begun (the operator moves the clock), so every file has its own length.
+        """
+        for day, length in sorted(self.end().items()):
+            offset = seen.get(day, 0)
+            if offset >= length:
+                continue
+            with (self._folder / f"{day}.ndjson").open("rb") as lines:
+                lines.seek(offset)
+                for line in lines:
+                    offset += len(line)
+                    if offset > length:
+                        break
+                    yield day, offset, json.loads(line)
 
 
 def lookup(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +32,17 @@ def answered(facts: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
+def given_context(header: str) -> dict[str, str]:
+    """The encryption context of a request: a JSON object, in base64. Raises Refuse (InvalidArgument)."""
+    try:
+        given = json.loads(base64.b64decode(header, validate=True))
+    except ValueError as broken:
+        raise Refuse("InvalidArgument", "x-amz-server-side-encryption-context is not base64 of JSON") from broken
+    if not isinstance(given, dict) or "aws:s3:arn" in given:
+        raise Refuse("InvalidArgument", "x-amz-server-side-encryption-context is an object without aws:s3:arn")
+    return {str(name): str(value) for name, value in given.items()}
+
+
 class Encryption:
     """Wraps data keys under S3's own key (SSE-S3) or under a KMS key on behalf of the caller (SSE-KMS)."""
 
@@ -50,7 +63,7 @@ class Encryption:
     @staticmethod
     def _context(bucket: FakeBucket, key: str, facts: dict[str, Any]) -> dict[str, str]:
         arn = f"arn:aws:s3:::{bucket.name}"
-        return {"aws:s3:arn": arn if facts["bucket_key"] else f"{arn}/{key}"}
+        return {**facts.get("context", {}), "aws:s3:arn": arn if facts["bucket_key"] else f"{arn}/{key}"}
 
     def seal(self, call: Call, bucket: FakeBucket, key: str) -> Sealing:
         """A data key by the request's headers, else by the bucket's default. Raises Refuse where KMS refuses."""
@@ -70,6 +83,8 @@ class Encryption:
         reference = call.params.get("SSEKMSKeyId") or (None if asked else default.get("KMSMasterKeyID"))
         bucket_key = call.params.get("BucketKeyEnabled", rule.get("BucketKeyEnabled", False))
         facts: dict[str, Any] = {"sse": "aws:kms", "bucket_key": bool(bucket_key)}
+        if call.params.get("SSEKMSEncryptionContext"):
+            facts["context"] = given_context(call.params["SSEKMSEncryptionContext"])
         context = self._context(bucket, key, facts)
         used, plain, wrapped = self._use.data_key_via(self._via(call, bucket), reference or "alias/aws/s3", context)
         return Sealing(plain, wrapped, {**facts, "kms": used.arn})

@@ -32,7 +32,11 @@ from .events import Trail
 from .handshakes import Handshakes
 from .iam import Iam
 from .kms import KeyAdministration
+from .kms_aliases import Aliases
 from .kms_grants import Grants
+from .kms_pairs import DataKeyPairs
+from .kms_regions import Regions
+from .kms_rotation import Rotation
 from .kms_use import KeyUse
 from .organizations import Organizations
 from .private_files import private_folder, write_private
@@ -40,8 +44,10 @@ from .rds import Databases
 from .s3 import s3_rules
 from .secretsmanager import Secrets
 from .seeding import seed
+from .service_calls import ServiceCalls
 from .sqs import Queues
 from .sts import SecurityTokens
+from .trail_delivery import Delivery
 from .wsgi import Gateway
 
 #: How long requests that run at SIGTERM may take to end.
@@ -71,23 +77,30 @@ class Config:
         return self.ready or self.home / "cloud" / "gateway.json"
 
 
-def all_rules(cloud: Cloud) -> list[Rule]:
-    """The rules of every service."""
+def all_rules(cloud: Cloud, trail: Trail) -> tuple[list[Rule], Delivery]:
+    """The rules of every service, and the delivery of events that CloudTrail's rules steer."""
     use = KeyUse(cloud)
-    return [
+    objects = s3_rules(cloud, use)
+    delivery = Delivery(cloud, trail, ServiceCalls(cloud, objects, trail))
+    rules = [
         *KeyAdministration(cloud).rules(),
+        *Aliases(cloud).rules(),
+        *Rotation(cloud).rules(),
+        *Regions(cloud).rules(),
         *use.rules(),
+        *DataKeyPairs(cloud, use).rules(),
         *Grants(cloud).rules(),
-        *s3_rules(cloud, use),
+        *objects,
         *SecurityTokens(cloud).rules(),
         *Iam(cloud).rules(),
         *Queues(cloud, use).rules(),
         *Secrets(cloud, use).rules(),
         *Databases(cloud).rules(),
-        *CloudTrail(cloud).rules(),
+        *CloudTrail(cloud, delivery).rules(),
         *Organizations(cloud).rules(),
         *Handshakes(cloud).rules(),
     ]
+    return rules, delivery
 
 
 def archive_old_state(home: Path, now: datetime) -> Path | None:
@@ -113,7 +126,8 @@ class Server:
         self.archived = archive_old_state(config.home, datetime.now(UTC))
         self.cloud = open_cloud(config.home, config.clock)
         moto = DomainDispatcherApplication(create_backend_app)
-        rules, trail = all_rules(self.cloud), Trail(config.home)
+        trail = Trail(config.home, self.cloud.last_uses)
+        rules, self.delivery = all_rules(self.cloud, trail)
         self._apps = {"": Gateway(self.cloud, moto, rules, trail)}
         self._apps["kms"] = Gateway(self.cloud, moto, rules, trail, only="kms")
         self._moto = moto
@@ -157,6 +171,7 @@ class Server:
             self._listen("kms")
             seed(self.cloud, self.config.identities, self.config.accounts, self.config.ca)
             warm.result()
+        self.delivery.start()
         ready: dict[str, Any] = {"port": self.port, "kms_port": self.kms_port, "pid": os.getpid()}
         if self.archived is not None:
             ready["archived"] = str(self.archived)
@@ -184,6 +199,7 @@ class Server:
         for server in self._listeners.values():
             server.stop()
         self._listeners.clear()
+        self.delivery.stop()  # when no more calls can come: what happened until the last of them
         self.cloud.objects.close()
 
 

@@ -17,7 +17,7 @@ from .authentication import Signed, authenticate, claimed, headers_of
 from .call import ANONYMOUS, Call, Principal, Refuse, Response, Rule
 from .clock import wall_clock
 from .cloud import Cloud
-from .errors import denied, render
+from .errors import denied, error_code, render
 from .events import Trail
 from .payload import CHUNKED, UNSIGNED, ChunkSigner, Payload
 from .permissions import authorise
@@ -69,7 +69,9 @@ class Gateway:
             refusal = Refuse("InternalFailure", f"the gateway failed; its log has request {request_id}", 500)
             response = render(refusal, service, call.protocol if call else wire_protocol, request_id)
         if call is not None:
-            self._trail.record(call, refusal)
+            self._trail.record(call, refusal, "" if refusal else error_code(response))
+            for act in call.afterwards if refusal is None else ():
+                act()
         payload.drain()
         return self._respond(environ, start_response, response, request_id)
 
