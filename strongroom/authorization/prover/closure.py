@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from strongroom.authorization.prover import openbao_gains, power
-from strongroom.authorization.prover.derivation import Gained, Step
-from strongroom.authorization.prover.facts import OUTSIDER, Facts, Human, Identity
+from strongroom.authorization.prover.derivation import BEARING, Gained, Step
+from strongroom.authorization.prover.facts import OUTSIDER, Carrier, Facts, Human, Identity, Store
 from strongroom.authorization.prover.index import Index
-from strongroom.authorization.prover.power import Aim, aim_at
-from strongroom.authorization.prover.rules import RULES, Rule
-
-_DROPPED = ("join", "unfenced", "use", "own", "admin")
+from strongroom.authorization.prover.rule import Rule
+from strongroom.authorization.prover.rules import RULES
+from strongroom.authorization.prover.services import STORES
+from strongroom.authorization.prover.targets import Aim, Chance, aim_at, crosses_nothing, in_account, of_store
 
 
 @dataclass
@@ -45,10 +45,12 @@ def close(index: Index, human: Human) -> Closure:
     identities = index.facts.by_arn
     while True:
         known = frozenset(closure.steps)
-        actors = sorted(arn for kind, arn in known if kind == "act" and arn in identities)
+        state = index.state(known)
         found: dict[Gained, Step] = {}
-        for arn in actors:
-            for step in gains(index, identities[arn], known):
+        for arn in sorted(arn for kind, arn in known if kind == "act" and arn in identities):
+            if (arn, state) not in index.steps:
+                index.steps[(arn, state)] = list(gains(index, identities[arn], state))
+            for step in index.steps[(arn, state)]:
                 if step.gain not in known:
                     found.setdefault(step.gain, step)
         for step in openbao_gains.gains(index.facts, known):
@@ -62,23 +64,25 @@ def close(index: Index, human: Human) -> Closure:
 def gains(index: Index, actor: Identity, known: frozenset[Gained]) -> Iterator[Step]:
     """Every gain that one identity's permissions give in one step."""
     for rule in RULES:
-        for aim, role, given in _targets(index, actor, rule, known):
-            if all(gain in known for gain in given) or power.crosses_nothing(actor, aim):
+        for aim, role, given in _chances(index, actor, rule, known):
+            if all(gain in known for gain in given) or crosses_nothing(actor, aim, known):
                 continue
             able = partial(_able, index.facts, actor, rule, aim, role)
             if by := able(known):
-                premises = (("act", actor.arn), *needed(actor, aim.arn, known, able))
+                premises = (("act", actor.arn), *needed(actor, aim, known, able))
                 for gain in given:
-                    yield Step(gain, rule.name, actor.arn, aim.arn, by, premises)
+                    target = gain[1] if aim.arn == "*" else aim.arn
+                    resting = tuple(earlier for earlier in aim.rests if earlier in known and earlier != gain)
+                    yield Step(gain, rule.name, actor.arn, target, by, tuple(dict.fromkeys((*premises, *resting))))
 
 
 def needed(
-    actor: Identity, target: str, known: frozenset[Gained], holds: Callable[[frozenset[Gained]], object]
+    actor: Identity, aim: Aim, known: frozenset[Gained], holds: Callable[[frozenset[Gained]], object]
 ) -> tuple[Gained, ...]:
     """The gains beside being the actor without which a permission does not hold, dropped one by one, far ones first."""
-    bearing = [("admin", actor.arn), ("unfenced", actor.arn), ("own", target), ("use", target)]
-    kept = {gain for gain in known if gain in bearing or gain[0] == "join"}
-    for gain in sorted(kept, key=lambda gain: (_DROPPED.index(gain[0]), gain[1])):
+    subjects = {actor.arn, aim.arn, aim.store, aim.sealed, actor.account, aim.account}
+    kept = {gain for gain in known if gain[0] in BEARING and (gain[1] in subjects or gain[0] == "join")}
+    for gain in sorted(kept, key=lambda gain: (BEARING.index(gain[0]), gain[1])):
         if holds(frozenset(kept - {gain})):
             kept.discard(gain)
     return tuple(sorted(kept))
@@ -88,54 +92,38 @@ def _able(facts: Facts, actor: Identity, rule: Rule, aim: Aim, role: str, known:
     """The statement by which the actor may follow the rule on the aim, or ''; `role` is the role behind the aim."""
     by = ""
     for action in rule.actions:
-        if _in_quorum(facts, action, aim.arn) or (action.startswith("sts:") and actor.kind == "root"):
-            return ""
         decision = power.decide(facts, actor, action, aim, known)
-        if not decision.allowed:
+        if not decision.allowed or (actor.kind == "root" and rule.name == "assume-role"):
             return ""
         by = f"{action} on {aim.arn} by {decision.statement or decision.reason}"
-    if rule.service and not power.trusts_service(facts, facts.by_arn[role], rule.service):
+    if rule.service and not power.trusts_service(facts.by_arn[role], rule.service):
         return ""
-    if rule.passing and not power.decide(facts, actor, "iam:PassRole", Aim(role, role.split(":")[4]), known).allowed:
-        return ""
+    if rule.passing and role.startswith("arn:"):
+        passed = facts.by_arn[role]
+        if not power.decide(facts, actor, "iam:PassRole", Aim(role, passed.account), known).allowed:
+            return ""
     return by if all(power.anywhere(facts, actor, action, known) for action in rule.also) else ""
 
 
-def _targets(
-    index: Index, actor: Identity, rule: Rule, known: frozenset[Gained]
-) -> Iterator[tuple[Aim, str, tuple[Gained, ...]]]:
-    """The targets of a rule worth asking about: what a request names, the role behind it, what it would give."""
-    facts, action = index.facts, rule.actions[0]
-    if action.startswith("sts:"):
+def _chances(index: Index, actor: Identity, rule: Rule, known: frozenset[Gained]) -> Iterator[Chance]:
+    """The targets of a rule worth asking about."""
+    facts, action, target = index.facts, rule.actions[0], rule.target
+    if actor.kind == "federated" and not action.startswith("sts:AssumeRole"):
+        return
+    if action.startswith("sts:AssumeRole") and target == "role":
         for role in index.roles(actor, action, known):
             yield Aim(role.arn, role.account, role.trust), role.arn, ((rule.gain, role.arn),)
-    elif rule.target in ("key", "multi-region-key"):
+    elif target in ("key", "multi-region-key", "aliased-key"):
         for key in index.keys(actor, action, known):
-            if rule.target == "key" or key.multi_region:
-                yield aim_at(key), "", ((rule.gain, key.arn),)
-    elif rule.target == "carrier":
-        for carrier in facts.carriers:
-            if carrier.kind == rule.carrier:
-                yield aim_at(carrier), carrier.role, (("act", carrier.role),)
-    elif index.covers(actor, action, known):
-        if rule.target in ("role", "user"):
-            for identity in index.near(actor, rule.target):
-                yield Aim(identity.arn, identity.account), identity.arn, ((rule.gain, identity.arn),)
-        elif index.near(actor, "user") or index.near(actor, "role"):
-            yield from _shared(facts, rule)
-
-
-def _shared(facts: Facts, rule: Rule) -> Iterator[tuple[Aim, str, tuple[Gained, ...]]]:
-    """Groups and managed policies: what changes them changes every identity that has them."""
-    holders: dict[str, list[str]] = {}
-    for identity in facts.identities:
-        for arn in identity.shared(rule.target):
-            holders.setdefault(arn, []).append(identity.arn)
-    if rule.gain == "join":
-        holders = {arn: [arn] for arn in facts.groups}
-    for arn, members in sorted(holders.items()):
-        yield Aim(arn, arn.split(":")[4]), "", tuple((rule.gain, member) for member in members)
-
-
-def _in_quorum(facts: Facts, action: str, arn: str) -> bool:
-    return any(q.action == action and q.resource in ("*", arn) and q.people >= 2 for q in facts.quorums)
+            if target == "key" or (key.multi_region if target == "multi-region-key" else key.aliases):
+                yield aim_at(facts, key), "", ((rule.gain, key.arn),)
+    elif target == "carrier":
+        for carrier in index.reachable(actor, rule.carrier, action, known):
+            if isinstance(carrier, Carrier):
+                yield aim_at(facts, carrier), carrier.role, (("act", carrier.role),)
+    elif target in STORES:
+        for store in index.reachable(actor, target, action, known):
+            if isinstance(store, Store) and (store.acls or not rule.lists):
+                yield of_store(store, action, store.arn), "", ((rule.gain, store.arn),)
+    elif actor is not OUTSIDER and index.covers(actor, action, known):
+        yield from in_account(facts, actor, rule, known)

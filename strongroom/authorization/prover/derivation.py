@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 #: What a human has gained: a gain of the tables of rules, and the ARN, or `bao:` path, of what it is about.
 Gained = tuple[str, str]
+#: The gains beside being somebody that a permission on AWS can rest on; explanations do without the first ones first.
+BEARING = ("unruled", "join", "unfenced", "shed", "federate", "bare", "share", "use", "copy", "own", "admin")
 
 
 @dataclass(frozen=True, slots=True)

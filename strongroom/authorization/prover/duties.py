@@ -10,12 +10,14 @@ from dataclasses import dataclass
 class Ability:
     """To be able to do any one of these actions on one of these resources.
 
-    resources: ARNs of keys or carriers of the facts; empty means every key.
+    resources: ARNs of keys, stores, carriers or roles of the facts, of objects of buckets, patterns of these, paths of
+    OpenBao; empty means every key. through: use of a key through a service counts as well as direct use.
     """
 
     name: str
     actions: Sequence[str]
     resources: Sequence[str] = ()
+    through: bool = False
 
 
 @dataclass(frozen=True)

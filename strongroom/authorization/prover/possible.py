@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from strongroom.authorization.documents import Form, Named, parse
+from strongroom.authorization.prover.patterns import covers, overlap
 
-#: Decided exactly for a direct request: they follow from the principal, or from no service standing in between.
+#: Decided exactly: they follow from who asks, from no service standing in between, and from the target's boundary.
 FIXED = frozenset(
     {
         "aws:principalarn",
@@ -30,27 +31,33 @@ FIXED = frozenset(
         "kms:calleraccount",
         "kms:viaservice",
         "kms:grantisforawsresource",
+        "iam:permissionsboundary",
     }
 )
-#: Decided as well if the facts say which organisation all their accounts are in.
-FIXED_IN_ORGANISATION = FIXED | {"aws:principalorgid"}
+#: What an identity decides about itself whose name is still to be chosen, or a user who asks as a federated user.
+NAMES = frozenset({"aws:principalarn", "aws:principaltype", "aws:username"})
+#: Which services call on others is not documented of every service, so behind one these are not decided.
+CALLERS = frozenset({"aws:calledvia", "aws:calledviafirst", "aws:calledvialast"})
 _VARIABLE = re.compile(r"\$\{([^}*?$][^},]*)[^}]*\}")
+#: A statement of no effect: it stands where one was that can be avoided or does not apply.
+_NEVER = {"Null": {"aws:PrincipalIsAWSService": "true"}, "Bool": {"aws:PrincipalIsAWSService": "true"}}
+_NOBODY = "arn:aws:iam::000000000000:user/nobody"
 
 
-@lru_cache(maxsize=16384)
-def loosened(policy: Named, form: Form, fixed: frozenset[str] = FIXED, *, anywhere: bool = False) -> Named:
+@lru_cache(maxsize=65536)
+def loosened(policy: Named, form: Form, fixed: frozenset[str] = FIXED, *, within: str = "") -> Named:
     """The policy that allows whatever the given one may allow; raises UnknownElement if it has no known meaning.
 
-    fixed: the condition keys that are decided. anywhere: on any resource at all, for actions whose resource is the
-    asker's to choose.
+    fixed: the condition keys that are decided. within: the request's resource is any that matches this pattern, for
+    resources whose name is the asker's choice; "" if it is one resource.
     """
     parse(policy, form)
-    document = json.loads(str(policy.document))
+    document = json.loads(policy.document if isinstance(policy.document, str) else json.dumps(policy.document))
     listed = document["Statement"]
     listed = listed if isinstance(listed, list) else [listed]
     # a statement that falls away keeps its place, so that a derivation names it by its number in the deployed policy
     document["Statement"] = [
-        _allow(item, fixed, anywhere) if item["Effect"] == "Allow" else _deny(item, fixed, anywhere) for item in listed
+        _allow(item, fixed, within) if item["Effect"] == "Allow" else _deny(item, fixed, within) for item in listed
     ]
     return Named(policy.name, json.dumps(document, sort_keys=True))
 
@@ -81,10 +88,31 @@ def _principals(element: Any, *, avoidable: bool) -> Any:
         if chosen and avoidable:
             continue
         found.append("*" if ":federated-user/" in arn else f"{arn.rpartition('/')[0]}/prover" if chosen else arn)
-    return {**element, "AWS": found or ["arn:aws:iam::000000000000:user/nobody"]}
+    return {**element, "AWS": found or [_NOBODY]}
 
 
-def _allow(statement: Mapping[str, Any], fixed: frozenset[str], anywhere: bool) -> dict[str, Any]:
+def _exempted(element: Any) -> dict[str, Any]:
+    """NotPrincipal as a condition that exempts whoever is listed at any level, not only who is listed at each.
+
+    AWS documents that account, role and session "should" all be listed; the prover relies on no denial for want of it.
+    """
+    listed = _list(element.get("AWS", [])) if isinstance(element, dict) else ["*"]
+    if "*" in listed:
+        return _NEVER
+    accounts = [arn if arn.isdigit() else arn.split(":")[4] for arn in listed if arn.isdigit() or arn.endswith(":root")]
+    arns = [_role(arn) for arn in listed if arn.startswith("arn:")] or [_NOBODY]
+    return {"ArnNotLike": {"aws:PrincipalArn": arns}, "StringNotEquals": {"aws:PrincipalAccount": accounts or ["0"]}}
+
+
+def _role(arn: str) -> str:
+    """The principal's own ARN behind a session's; the path of a role is not part of its sessions' names."""
+    if ":assumed-role/" not in arn:
+        return arn
+    account, name = arn.split(":")[4], arn.split("/")[1]
+    return f"arn:*:iam::{account}:role/*{name}"
+
+
+def _allow(statement: Mapping[str, Any], fixed: frozenset[str], within: str) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for operator, keys in statement.get("Condition", {}).items():
         decidable = {key: values for key, values in keys.items() if _decidable(key, values, fixed)}
@@ -93,9 +121,12 @@ def _allow(statement: Mapping[str, Any], fixed: frozenset[str], anywhere: bool) 
     found = {**statement, "Condition": kept}
     if "Principal" in found:
         found["Principal"] = _principals(found["Principal"], avoidable=False)
-    if anywhere:
-        found.pop("NotResource", None)
-        return {**found, "Resource": "*"}
+    if within and ("Resource" in found or "NotResource" in found):
+        if "Resource" in found:
+            reaches = any(text == "*" or overlap(text, within) for text in _list(found["Resource"]))
+        else:
+            reaches = not any(covers(text, within) for text in _list(found.pop("NotResource")))
+        return {**found, "Resource": "*"} if reaches else {**found, "Resource": "*", "Condition": _NEVER}
     if "Resource" in found:
         found["Resource"] = [
             _VARIABLE.sub(lambda name: name[0] if _fixed(name[0], fixed) else "*", text)
@@ -107,18 +138,35 @@ def _allow(statement: Mapping[str, Any], fixed: frozenset[str], anywhere: bool) 
     return found
 
 
-def _deny(statement: Mapping[str, Any], fixed: frozenset[str], anywhere: bool) -> dict[str, Any]:
+def _deny(statement: Mapping[str, Any], fixed: frozenset[str], within: str) -> dict[str, Any]:
     conditions = statement.get("Condition", {})
     decidable = all(_decidable(key, values, fixed) for keys in conditions.values() for key, values in keys.items())
-    listed = _list(statement.get("Resource", statement.get("NotResource", [])))
-    resources = [text for text in listed if _fixed(text, fixed)]
-    narrow = anywhere and "*" not in _list(statement.get("Resource", []))
-    partial = "NotResource" in statement and len(resources) < len(listed)
-    if not decidable or narrow or partial or (listed and not resources):
-        # it can be avoided: kept as a statement that denies nothing
-        return {**statement, "Condition": {"Null": {"aws:PrincipalIsAWSService": "true"}}}
-    found = {**statement, "Resource": resources} if "Resource" in statement else dict(statement)
-    for element in ("Principal", "NotPrincipal"):
-        if element in found:
-            found[element] = _principals(found[element], avoidable=element == "Principal")
+    found = {name: value for name, value in statement.items() if name != "NotPrincipal"}
+    if "NotPrincipal" in statement:
+        found["Principal"] = "*"
+        exempted = _exempted(statement["NotPrincipal"])
+        decidable = decidable and not (conditions.keys() & exempted.keys()) and "aws:principalarn" in fixed
+        found["Condition"] = {**conditions, **exempted}
+    elif "Principal" in found:
+        found["Principal"] = _principals(found["Principal"], avoidable=True)
+    if not decidable or not _reaches(found, fixed, within):
+        return {**found, "Condition": _NEVER}
     return found
+
+
+def _reaches(found: dict[str, Any], fixed: frozenset[str], within: str) -> bool:
+    """Whether a Deny surely applies to the resource as far as Resource and NotResource say; narrows them to that."""
+    for element in ("Resource", "NotResource"):
+        if element in found:
+            listed = _list(found[element])
+            if not within:
+                sure = [text for text in listed if _fixed(text, fixed)]
+                found[element] = sure or listed
+                return bool(sure) if element == "Resource" else len(sure) == len(listed)
+            if element == "NotResource":
+                del found[element]
+            found["Resource"] = "*"
+            if element == "Resource":
+                return any(covers(text, within) for text in listed)
+            return not any(text == "*" or overlap(text, within) for text in listed)
+    return True

@@ -1,119 +1,282 @@
-"""What an identity may possibly do on a target, given what a human has gained so far."""
+"""What an identity may possibly do on a target, given what a human has gained so far.
+
+A request is decided once for each way in which it can be made: as oneself or as a federated user, with the policy of
+the resource as it is or as one may have changed it. The first way that is allowed is the answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Set
+import json
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
-from strongroom.authorization.decision import Decision
-from strongroom.authorization.documents import Form, Named
+from strongroom.authorization.decision import Decision, Layer
+from strongroom.authorization.documents import Form, Named, parse
 from strongroom.authorization.evaluate import Policies, evaluate
 from strongroom.authorization.grants import Grant
+from strongroom.authorization.prover import services
 from strongroom.authorization.prover.derivation import Gained
-from strongroom.authorization.prover.facts import ANYTHING, OUTSIDER, Account, Carrier, Facts, Identity, Key
-from strongroom.authorization.prover.possible import FIXED, FIXED_IN_ORGANISATION, loosened
+from strongroom.authorization.prover.facts import ANYTHING, OUTSIDER, Account, Facts, Identity
+from strongroom.authorization.prover.patterns import covers, overlap
+from strongroom.authorization.prover.possible import CALLERS, FIXED, NAMES, loosened
 from strongroom.authorization.prover.rules import GRANTED
+from strongroom.authorization.prover.targets import Aim, aim_at
 from strongroom.authorization.request import Principal, Request, Value
 
-_OWNED = (
-    '{"Version": "2012-10-17", "Statement": '
-    '[{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}'
+_ASSUMING = frozenset({"sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
+_ALLOW = (
+    '{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Action": {}, "Resource": "*"}}]}}'
 )
+_EVERYTHING, _ANY_GRANTED = _ALLOW.format('"*"'), _ALLOW.format(str(list(GRANTED)).replace("'", '"'))
+_REFUSED = Decision(False, "no request can be made", Layer.IDENTITY, False, None, ())
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """A resource with its owner and its own policy, as a request names it."""
+class Asker:
+    """A way to ask: the principal, the keys that follow from it, which of them are decided."""
 
-    arn: str
-    account: str
-    policy: Named | None = None
-    key: Key | None = None
-
-
-def crosses_nothing(identity: Identity, aim: Aim) -> bool:
-    """True if the aim is another account's and has no policy of its own: no request to it can be allowed."""
-    return aim.account != identity.account and aim.policy is None and aim.key is None
+    principal: Principal
+    context: dict[str, Value]
+    fixed: frozenset[str]
 
 
-def aim_at(target: Identity | Key | Carrier) -> Aim:
-    """The aim of a request on a target."""
-    if isinstance(target, Key):
-        return Aim(target.arn, target.account, target.policy, target)
-    if isinstance(target, Carrier):
-        return Aim(target.arn, target.account, target.policy)
-    return Aim(target.arn, target.account)
+def decide(
+    facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained], *, service: str = ""
+) -> Decision:
+    """Whether the identity may possibly do the action on the aim, with what its human has gained.
 
-
-def decide(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]) -> Decision:
-    """Whether the identity may possibly do the action on the aim, with what its human has gained."""
-    form = Form.KEY if aim.key else Form.TRUST if action.startswith("sts:") else Form.RESOURCE
-    resource = None if aim.policy is None else loosened(aim.policy, form, _fixed(facts))
-    grants: tuple[Grant, ...] = ()
-    if aim.key is not None:
-        grants = tuple(aim.key.grants)
-        if ("own", aim.arn) in gained:
-            resource = Named(f"{aim.policy.name if aim.policy else aim.arn}, rewritten", _OWNED)
-        if ("use", aim.arn) in gained:
-            operations = frozenset(name.removeprefix("kms:") for name in GRANTED)
-            grants += (Grant("made by itself", aim.arn, identity.principal.arn, operations),)
-        grants = tuple(_unconstrained(grant) for grant in grants)
-    own = _policies(facts, identity, aim.account, gained, anywhere=False)
-    request = Request(identity.principal, action, aim.arn, _context(facts, identity), aim.account)
-    return evaluate(request, replace(own, resource=resource, grants=grants))
+    service: through this service (`s3.us-east-1.amazonaws.com`); "" directly. An aim that is a pattern is any resource
+    that matches it. Actions that take several people are nobody's alone.
+    """
+    decision = _REFUSED
+    if in_quorum(facts, action, aim.arn):
+        return decision
+    for asker in _askers(facts, identity, action, aim, gained, service):
+        for resource, grants in _versions(facts, identity, action, aim, gained):
+            own = _policies(facts, identity, action, aim.account, gained)
+            own = replace(own, resource=resource, grants=grants)
+            for within in _within(own, action, aim):
+                decision = _evaluate(asker, action, aim, own, within, ("shed", identity.arn) in gained)
+                if decision.allowed:
+                    sealed = aim.sealed and action.lower() in services.SEALED
+                    return _REFUSED if sealed and not opens(facts, identity, action, aim.sealed, gained) else decision
+    return decision
 
 
 def anywhere(facts: Facts, identity: Identity, action: str, gained: Set[Gained]) -> bool:
     """Whether the identity may possibly do the action on some resource of its account."""
-    own = _policies(facts, identity, identity.account, gained, anywhere=True)
-    request = Request(identity.principal, action, "*", _context(facts, identity), identity.account)
-    return evaluate(request, own).allowed
+    return decide(facts, identity, action, Aim("*", identity.account, fence=None), gained).allowed
 
 
-def trusts_service(facts: Facts, role: Identity, service: str) -> bool:
+def opens(facts: Facts, identity: Identity, reading: str, key_arn: str, gained: Set[Gained]) -> bool:
+    """Whether the identity may decrypt under a key, directly or through the service of the action that reads.
+
+    A key that the facts do not hold keeps nobody out.
+    """
+    key = facts.key_of.get(key_arn)
+    if key is None:
+        return True
+    service = f"{reading.partition(':')[0]}.{key.arn.split(':')[3]}.amazonaws.com"
+    return any(
+        decide(facts, identity, "kms:Decrypt", aim_at(facts, key), gained, service=way).allowed for way in ("", service)
+    )
+
+
+def trusts_service(role: Identity, service: str) -> bool:
     """Whether the role's trust policy lets the service become it."""
     if role.trust is None:
         return False
     asking = Request(Principal(service, "", "service"), "sts:AssumeRole", role.arn, {}, role.account)
-    return evaluate(asking, Policies(resource=loosened(role.trust, Form.TRUST, _fixed(facts)))).allowed
+    return evaluate(asking, Policies(resource=loosened(role.trust, Form.TRUST, FIXED))).allowed
 
 
-def _policies(facts: Facts, who: Identity, owner: str, gained: Set[Gained], *, anywhere: bool) -> Policies:
+def in_quorum(facts: Facts, action: str, arn: str) -> bool:
+    """Whether the action on the resource takes several people."""
+    return any(q.people >= 2 and q.action.lower() == action.lower() and covers(q.resource, arn) for q in facts.quorums)
+
+
+def silent(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]) -> bool:
+    """True if surely nothing on the resource's side lets the identity in where that side has to: no request is allowed.
+
+    A short form of the decision: a key's or a role's own policy, and that of any other account's resource, must allow.
+    """
+    if aim.account == identity.account and aim.key is None and action.lower() not in _ASSUMING:
+        return False
+    if any(kind in ("own", "copy", "use", "share", "unruled") and arn in (aim.arn, aim.store) for kind, arn in gained):
+        return False
+    if aim.key is not None and aim.key.grants:
+        return False
+    if aim.policy is None:
+        return True
+    document = parse(
+        loosened(resolved(facts, aim.policy), _form(action, aim), _fixed(facts, identity)), _form(action, aim)
+    )
+    return not any(
+        statement.actions.match(action.lower())
+        and (statement.principals is None or statement.principals.match(identity.principal))
+        for statement in document.allows
+    )
+
+
+def _askers(
+    facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained], service: str
+) -> Iterator[Asker]:
+    context: dict[str, Value] = {"aws:ViaAWSService": bool(service)}
+    lowered = action.lower()
+    if lowered.startswith("kms:"):
+        context["kms:CallerAccount"] = identity.account
+        context["kms:ViaService"] = service or None
+        if lowered in services.ABOUT_GRANTS:
+            context["kms:GrantIsForAWSResource"] = False
+    if lowered in services.FENCED:
+        context["iam:PermissionsBoundary"] = aim.fence or None
+    fixed = _fixed(facts, identity) - (CALLERS if service else frozenset())
+    if aim.fence is None:
+        fixed -= {"iam:permissionsboundary"}
+    for organisation in _organisations(facts, identity):
+        context = {**context, "aws:PrincipalOrgID": organisation}
+        yield Asker(identity.principal, context, fixed)
+        if ("federate", identity.arn) in gained:
+            arn = identity.arn.replace(":iam:", ":sts:", 1).replace(":user/", ":federated-user/", 1)
+            yield Asker(Principal(arn, identity.account, "federated-user"), context, fixed - NAMES)
+    if identity is OUTSIDER and lowered.partition(":")[0] in services.WITHOUT_CREDENTIALS:
+        # without credentials a request lacks every key of a principal
+        nothing: dict[str, Value] = {**context, "aws:PrincipalOrgID": None, "aws:PrincipalIsAWSService": None}
+        yield Asker(Principal("*", "", "anonymous"), nothing, fixed)
+
+
+def _organisations(facts: Facts, identity: Identity) -> Sequence[str | None]:
+    """The organisations that the identity may be in, None for none: an account outside is where its owner likes."""
+    if not facts.organisation:
+        return (None,)
+    if identity is OUTSIDER:
+        return (None, "o-outside")
+    inside = identity.account in facts.account_of or not facts.accounts
+    return (facts.organisation,) if inside else (None, "o-outside", facts.organisation)
+
+
+def _fixed(facts: Facts, identity: Identity) -> frozenset[str]:
+    fixed = FIXED | {"aws:principalorgid"} if facts.organisation else FIXED
+    return fixed - NAMES if identity.made else fixed
+
+
+def _form(action: str, aim: Aim) -> Form:
+    return Form.KEY if aim.key else Form.TRUST if action.lower() in _ASSUMING else Form.RESOURCE
+
+
+def resolved(facts: Facts, policy: Named) -> Named:
+    """The policy with the unique ids of known identities replaced by their ARNs."""
+    if not facts.arn_of or not isinstance(policy.document, str):
+        return policy
+    text = policy.document
+    for unique_id in (known for known in facts.arn_of if f'"{known}"' in text):
+        text = text.replace(f'"{unique_id}"', f'"{facts.arn_of[unique_id]}"')
+    return policy if text is policy.document else Named(policy.name, text)
+
+
+def _versions(
+    facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]
+) -> Iterator[tuple[Named | None, tuple[Grant, ...]]]:
+    """The resource's policy and grants, as they are and as they may have been changed."""
+    subject = aim.store or aim.arn
+    name = f"{aim.policy.name if aim.policy else subject}, rewritten"
+    policy = aim.policy and resolved(facts, aim.policy)
+    grants = tuple(_unconstrained(grant) for grant in aim.key.grants) if aim.key else ()
+    if ("use", subject) in gained and aim.key:
+        operations = frozenset(operation.removeprefix("kms:") for operation in GRANTED)
+        grants += (Grant("made by itself", aim.arn, identity.principal.arn, operations),)
+    if identity.kind == "root" and identity.account == aim.account and action.lower() in services.UNLOCKS:
+        policy = None
+    yield policy, grants
+    if ("own", subject) in gained:
+        yield Named(name, _EVERYTHING), grants
+    if ("copy", subject) in gained:
+        yield Named(f"policy of a replica of {subject}", _ANY_GRANTED), grants
+    if ("share", subject) in gained:
+        yield _shared(name, policy), grants
+    if ("bare", subject) in gained:
+        yield None, grants
+
+
+def _shared(name: str, policy: Named | None) -> Named:
+    """The policy with a statement more that lets everybody in."""
+    document = json.loads(_EVERYTHING)
+    if policy is not None:
+        listed = json.loads(str(policy.document))["Statement"]
+        document["Statement"] = [*(listed if isinstance(listed, list) else [listed]), *document["Statement"]]
+    return Named(name, json.dumps(document))
+
+
+def _policies(facts: Facts, who: Identity, action: str, owner: str, gained: Set[Gained]) -> Policies:
     found = tuple(who.policies)
     if who.kind == "user":
         joined = (facts.groups.get(arn, ()) for kind, arn in gained if kind == "join" and f"::{who.account}:" in arn)
         found += tuple(policy for group in joined for policy in group)
     if ("admin", who.arn) in gained:
         found = (Named(f"{who.arn}, rewritten", ANYTHING),)
-    boundary = None if ("unfenced", who.arn) in gained else who.boundary
     nothing = Account("")
-    mine, theirs = facts.account_of.get(who.account, nothing), facts.account_of.get(owner, nothing)
-
-    def loose(policies: tuple[Named, ...], form: Form) -> tuple[Named, ...]:
-        return tuple(loosened(policy, form, _fixed(facts), anywhere=anywhere) for policy in policies)
-
+    mine, theirs = (
+        nothing if ("unruled", account) in gained else facts.account_of.get(account, nothing)
+        for account in (who.account, owner)
+    )
+    ruled = action.lower().partition(":")[0] in services.UNDER_RCPS
     return Policies(
-        identity=loose(found, Form.IDENTITY),
-        boundary=None if boundary is None else loosened(boundary, Form.BOUNDARY, _fixed(facts), anywhere=anywhere),
-        scps=tuple(loose(tuple(level), Form.SCP) for level in mine.scps),
-        rcps=tuple(loose(tuple(level), Form.RCP) for level in theirs.rcps),
+        identity=found,
+        boundary=None if ("unfenced", who.arn) in gained else who.boundary,
+        scps=tuple(tuple(level) for level in mine.scps),
+        rcps=tuple(tuple(level) for level in theirs.rcps) if ruled else (),
     )
 
 
-def _fixed(facts: Facts) -> frozenset[str]:
-    return FIXED_IN_ORGANISATION if facts.organisation else FIXED
+def _within(own: Policies, action: str, aim: Aim) -> Sequence[str]:
+    """The patterns of resources to decide on: one per Allow that reaches into the aim, so that a Deny beside it counts.
+
+    Whatever resource is allowed matches one of them, and no Deny covers all that matches that one.
+    """
+    if "*" not in aim.arn:
+        return ("",)
+    found: set[str] = set()
+    for form, policies in (
+        (Form.IDENTITY, own.identity),
+        (_form(action, aim), (own.resource,) if own.resource else ()),
+    ):
+        for policy in policies:
+            for statement in parse(policy, form).allows:
+                if not statement.actions.match(action.lower()):
+                    continue
+                texts = statement.resources.texts if statement.resources and not statement.resources.negated else ("*",)
+                for text in texts:
+                    if covers(aim.arn, text) and "${" not in text:
+                        found.add(text)
+                    elif text == "*" or overlap(text, aim.arn):
+                        found.add(aim.arn)
+    return sorted(found) or (aim.arn,)
 
 
-def _context(facts: Facts, identity: Identity) -> dict[str, Value]:
-    """The keys that follow from who asks, directly and not through a service."""
-    found: dict[str, Value] = {
-        "aws:ViaAWSService": False,
-        "kms:CallerAccount": identity.account,
-        "kms:GrantIsForAWSResource": False,
-    }
-    if facts.organisation and identity is not OUTSIDER:
-        found["aws:PrincipalOrgID"] = facts.organisation
-    return found
+def _evaluate(asker: Asker, action: str, aim: Aim, own: Policies, within: str, shed: bool) -> Decision:
+    """The decision, with every policy loosened; shed: policies of the identity that deny this very request are gone."""
+
+    def loose(policies: Sequence[Named], form: Form) -> tuple[Named, ...]:
+        return tuple(loosened(policy, form, asker.fixed, within=within) for policy in policies)
+
+    request = Request(asker.principal, action, within or aim.arn, asker.context, aim.account)
+    identity = loose(own.identity, Form.IDENTITY)
+    if shed:
+        alone = ((policy, parse(policy, Form.IDENTITY).denies) for policy in identity)
+        identity = tuple(policy for policy, denies in alone if not any(deny.match(request) for deny in denies))
+    session = None if asker.principal.kind != "federated-user" else (Named("session", ANYTHING),)
+    return evaluate(
+        request,
+        Policies(
+            identity=identity,
+            boundary=own.boundary and loose((own.boundary,), Form.BOUNDARY)[0],
+            session=session,
+            scps=tuple(loose(level, Form.SCP) for level in own.scps),
+            rcps=tuple(loose(level, Form.RCP) for level in own.rcps),
+            resource=own.resource and loose((own.resource,), _form(action, aim))[0],
+            grants=own.grants,
+        ),
+    )
 
 
 def _unconstrained(grant: Grant) -> Grant:

@@ -293,7 +293,10 @@ def test_an_scp_holds_against_the_root_user_too() -> None:
     assert prove(given, PAIRS).verdict == "REFUTED"
     deny = {"Effect": "Deny", "Action": "kms:PutKeyPolicy", "Resource": "*"}
     scp = Named("no policy changes", doc(allow("*"), deny))
-    proved(replace(given, accounts=(Account(HOME, scps=[[scp]]),)))
+    ruled = replace(given, accounts=(Account(HOME, scps=[[scp]]),))
+    assert "takes its account out" in refuted(ruled)
+    staying = {"Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}
+    proved(replace(given, accounts=(Account(HOME, scps=[[scp], [Named("members stay", doc(allow("*"), staying))]]),)))
 
 
 def test_a_quorum_is_an_assumption_that_the_certificate_prints() -> None:
