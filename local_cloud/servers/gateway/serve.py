@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from local_cloud.servers.ports import free_port
 
-from . import protocol
+from . import iam_quotas, protocol
 from .call import Rule
 from .clock import Clock
 from .cloud import Cloud, open_cloud
@@ -93,6 +93,7 @@ def all_rules(cloud: Cloud, trail: Trail) -> tuple[list[Rule], Delivery]:
         *objects,
         *SecurityTokens(cloud).rules(),
         *Iam(cloud).rules(),
+        *iam_quotas.rules(),
         *Queues(cloud, use).rules(),
         *Secrets(cloud, use).rules(),
         *Databases(cloud).rules(),
