@@ -3,11 +3,14 @@
     deployed = read(manifest, estate, lambda account, region: ctx.session("auditor", account, region))
     decide(deployed, pairs(deployed.facts, manifest, estate))   # REFUTED as well if anything could not be read
 
-Read: users, roles, groups, managed policies, boundaries and trust policies; KMS key policies and grants in the Regions
-of the manifest. Not read: policies of buckets, queues and secrets, SCPs and RCPs (left out, they only take away),
-tasks and schedules, OpenBao.
+Read in every account, in the Regions of the manifest: users, roles, groups, managed policies, boundaries and trust
+policies; KMS key policies and grants; policies of buckets, queues, topics, secrets, repositories of images and backup
+vaults; whatever runs with a role: tasks, images, schedules, rules, functions, instances, build projects, stacks, state
+machines; the state and the manifest that deployers and jobs obey; SCPs and RCPs where the auditor may read them.
 """
 
-from strongroom.authorization.deployed.reading import Deployed, Gap, decide, read
+from strongroom.authorization.deployed.reading import Deployed, decide, read
+from strongroom.authorization.deployed.stores import stores_by_purpose
+from strongroom.authorization.deployed.survey import Gap
 
-__all__ = ["read", "decide", "Deployed", "Gap"]
+__all__ = ["read", "decide", "stores_by_purpose", "Deployed", "Gap"]

@@ -92,18 +92,20 @@ def _in_quorum(quorums: Sequence[Quorum], action: str, role: str) -> bool:
     return any((quorum.action, quorum.resource) == (action, role) and quorum.people >= 2 for quorum in quorums)
 
 
-def strangers(keys: Sequence[Key], accounts: set[str]) -> tuple[list[Human], list[Identity]]:
-    """The accounts outside `accounts` (twelve digits each) that key policies and grants name, with what they name.
+def strangers(
+    keys: Sequence[Key], accounts: set[str], policies: Sequence[Named] = ()
+) -> tuple[list[Human], list[Identity]]:
+    """The accounts outside `accounts` (twelve digits each) that keys, grants and other policies name.
 
-    Nothing is known of their own policies, so these allow everything.
+    policies: of stores and carriers. Nothing is known of their own policies, so these allow everything.
     """
     found: dict[str, dict[str, Identity]] = defaultdict(dict)
-    for key in keys:
-        named = [who for kind, who, _ in _allowed(key.policy) if kind == "AWS"]
-        for who in [*named, *(grant.grantee for grant in key.grants)]:
-            if (account := _account(who)) and account not in accounts:
-                identity = _stranger(who, account)
-                found[account][identity.arn] = identity
+    named = [who for policy in [*(key.policy for key in keys), *policies] for kind, who, _ in _allowed(policy)]
+    named += [grant.grantee for key in keys for grant in key.grants]
+    for who in named:
+        if (account := _account(who)) and account not in accounts:
+            identity = _stranger(who, account)
+            found[account][identity.arn] = identity
     humans = [Human(f"account {account}, outside", tuple(identities)) for account, identities in found.items()]
     return humans, [identity for identities in found.values() for identity in identities.values()]
 

@@ -66,6 +66,7 @@ class _Account:
             boundary=self._boundary(user),
             managed=self._own_managed(user, *groups),
             groups=tuple(group["Arn"] for group in groups),
+            unique_id=user.get("UserId", ""),
         )
 
     def _role(self, role: Mapping[str, Any]) -> Identity:
@@ -77,6 +78,7 @@ class _Account:
             boundary=self._boundary(role),
             trust=Named(f"trust policy of {role['Arn']}", unquote(role["AssumeRolePolicyDocument"])),
             managed=self._own_managed(role),
+            unique_id=role.get("RoleId", ""),
         )
 
     def _policies(self, holder: Mapping[str, Any], inline: str) -> tuple[Named, ...]:

@@ -6,15 +6,14 @@ Keys of AWS (alias/aws/...) are left out: nobody changes their policies, which a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from strongroom.authorization.deployed.asking import one_by_one
 from strongroom.authorization.documents import Named
 from strongroom.authorization.grants import Grant
 from strongroom.authorization.prover.facts import Key
-from strongroom.errors import UnknownElement
 
 
 def read_keys(client: Any, account: str) -> tuple[list[Key], dict[str, str]]:
@@ -22,33 +21,25 @@ def read_keys(client: Any, account: str) -> tuple[list[Key], dict[str, str]]:
 
     Raises botocore's ClientError if keys or aliases cannot be listed.
     """
-    of_aws = {
-        alias["TargetKeyId"]
-        for page in client.get_paginator("list_aliases").paginate()
-        for alias in page["Aliases"]
-        if alias["AliasName"].startswith("alias/aws/") and "TargetKeyId" in alias
+    aliases: dict[str, list[str]] = defaultdict(list)
+    for page in client.get_paginator("list_aliases").paginate():
+        for alias in page["Aliases"]:
+            aliases[alias.get("TargetKeyId", "")].append(alias["AliasName"])
+    arns = {
+        listed["KeyArn"]: tuple(aliases[listed["KeyId"]])
+        for page in client.get_paginator("list_keys").paginate()
+        for listed in page["Keys"]
     }
-    found: list[Key] = []
-    unread: dict[str, str] = {}
-    for page in client.get_paginator("list_keys").paginate():
-        for listed in page["Keys"]:
-            if listed["KeyId"] in of_aws:
-                continue
-            try:
-                found.append(_read(client, account, listed["KeyArn"]))
-            except ClientError as error:
-                unread[listed["KeyArn"]] = f"{error.operation_name} was refused: {error.response['Error']['Code']}"
-            except UnknownElement as unknown:
-                unread[listed["KeyArn"]] = unknown.message
-    return found, unread
+    customers = [arn for arn, named in arns.items() if not any(name.startswith("alias/aws/") for name in named)]
+    return one_by_one(customers, lambda arn: _read(client, account, arn, arns[arn]))
 
 
-def _read(client: Any, account: str, arn: str) -> Key:
+def _read(client: Any, account: str, arn: str, aliases: tuple[str, ...]) -> Key:
     policy = client.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
     pages = client.get_paginator("list_grants").paginate(KeyId=arn)
     grants = tuple(_grant(arn, grant) for page in pages for grant in page["Grants"])
     multi_region = arn.rpartition("/")[2].startswith("mrk-")
-    return Key(arn, account, Named(f"key policy of {arn}", policy), grants, multi_region)
+    return Key(arn, account, Named(f"key policy of {arn}", policy), grants, multi_region, aliases)
 
 
 def _grant(arn: str, grant: Mapping[str, Any]) -> Grant:

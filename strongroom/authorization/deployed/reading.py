@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from strongroom.authorization.deployed.carried import carried
 from strongroom.authorization.deployed.declared import quorums_of
 from strongroom.authorization.deployed.humans import humans_of, strangers
-from strongroom.authorization.deployed.iam import read_identities
-from strongroom.authorization.deployed.kms import read_keys
-from strongroom.authorization.documents import Named
-from strongroom.authorization.prover import Account, Counterexample, Facts, Identity, Key, Pair, Proof, prove
-from strongroom.errors import Denied, Transient, UnknownElement, UsageError
+from strongroom.authorization.deployed.obeyed import obeyed
+from strongroom.authorization.deployed.organisation import read_organisation
+from strongroom.authorization.deployed.stores import with_keys
+from strongroom.authorization.deployed.survey import Gap, Place, Survey, survey
+from strongroom.authorization.prover import Counterexample, Facts, Pair, Proof, prove
+from strongroom.errors import UsageError
+from strongroom.estate import duties
 from strongroom.estate.manifest import Manifest
 from strongroom.estate.model import Estate
 
 
 @dataclass(frozen=True)
-class Gap:
-    """What could not be read and why. key: the ARN if only one key is concerned, else ''."""
-
-    reason: str
-    key: str = ""
-
-
-@dataclass(frozen=True)
 class Deployed:
-    """The facts of an environment and the gaps in them."""
+    """The facts of an environment and the gaps in them. notes: what was left out and can only take away."""
 
     facts: Facts
     gaps: tuple[Gap, ...]
+    notes: tuple[str, ...] = ()
 
     def gaps_about(self, key: str) -> list[Gap]:
-        """The gaps that an answer about one key depends on: a key gives nothing beyond itself."""
+        """The gaps that an answer about one key or store depends on: it gives nothing beyond itself."""
         return [gap for gap in self.gaps if gap.key in ("", key)]
 
     def about(self, people: Sequence[str]) -> Deployed:
@@ -54,48 +49,61 @@ def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any])
 
     Transient if a service cannot be reached; whatever is refused or not understood becomes a gap.
     """
-    identities: list[Identity] = []
-    groups: dict[str, Sequence[Named]] = {}
-    keys: list[Key] = []
-    gaps = [
-        Gap(f"account {name} is declared and not deployed") for name in estate.accounts if name not in manifest.accounts
-    ]
-    for name, account in sorted(manifest.accounts.items()):
-        regions = account.regions or estate.accounts[name].regions  # type: ignore[index]
-        try:
-            found = read_identities(session(name, regions[0]).client("iam"), account.id)
-            identities += found.identities
-            groups |= found.groups
-            for region in regions:
-                read_here, unread = read_keys(session(name, region).client("kms", region_name=region), account.id)
-                keys += read_here
-                gaps += [Gap(f"key {_name(manifest, arn)}: {why}", arn) for arn, why in unread.items()]
-        except ClientError as error:
-            gaps.append(Gap(f"account {name}: {error.operation_name} was refused: {error.response['Error']['Code']}"))
-        except (Denied, UnknownElement) as error:
-            gaps.append(Gap(f"account {name}: {error.message}"))
-        except BotoCoreError as error:
-            raise Transient(f"AWS cannot be reached in account {name} ({type(error).__name__})") from None
-    seen = {key.arn for key in keys} | {gap.key for gap in gaps}
-    gaps += [
-        Gap(f"key {key.name} is in the manifest and in no Region that was read", key.ref)
-        for key in manifest.keys
-        if key.provider == "aws-kms" and key.ref not in seen
-    ]
+    places, gaps, notes = _places(manifest, estate)
+    found = survey(places, session, lambda arn: _name(manifest, arn))
+    gaps += [*found.gaps, *_keys_not_seen(manifest, found)]
+    identities = [identity for account in found.identities for identity in account.identities]
+    carriers, unknown = carried(found, identities)
+    carriers += obeyed(manifest, estate)
     quorums = quorums_of(estate, manifest)
-    humans, unknown = humans_of(estate, identities, quorums)
-    gaps += [Gap(reason) for reason in unknown]
-    outside, theirs = strangers(keys, {account.id for account in manifest.accounts.values()})
-    accounts = tuple(Account(account.id) for _, account in sorted(manifest.accounts.items()))
+    humans, absent = humans_of(estate, identities, quorums)
+    gaps += [Gap(reason) for reason in (*unknown, *absent)]
+    policies = [thing.policy for thing in found.stores] + [carrier.policy for carrier in carriers]
+    read_here = {place.account for place in places}
+    outside, theirs = strangers(found.keys, read_here, [policy for policy in policies if policy])
+    clients = {place.account: partial(_organizations, session, place) for place in places}
+    above = read_organisation(list(clients), lambda account: clients[account]())
     facts = Facts(
         humans=[*humans, *outside],
         identities=[*identities, *theirs],
-        keys=keys,
-        accounts=accounts,
+        keys=found.keys,
+        carriers=carriers,
+        stores=with_keys(found.stores, found.keys),
+        accounts=above.accounts,
         quorums=quorums,
-        groups=groups,
+        organisation=above.id,
+        groups={arn: policies for account in found.identities for arn, policies in account.groups.items()},
+        management=above.management,
     )
-    return Deployed(facts, tuple(gaps))
+    # whoever may write what carries a role acts through it: such a gap concerns everything
+    carrying = {carrier.arn.partition("/")[0] for carrier in carriers}
+    gaps = [replace(gap, key="") if gap.key in carrying else gap for gap in gaps]
+    return Deployed(facts, tuple(gaps), (*notes, *above.notes))
+
+
+def _places(manifest: Manifest, estate: Estate) -> tuple[list[Place], list[Gap], list[str]]:
+    """Where the auditor reads, what it should read and cannot, and the accounts that are not read by intent."""
+    places: list[Place] = []
+    gaps: list[Gap] = []
+    notes: list[str] = []
+    for name in sorted({*estate.accounts, *manifest.accounts}):
+        account = manifest.accounts.get(name)
+        if account and "auditor" in account.roles:
+            places.append(Place(name, account.id, account.regions or estate.accounts[name].regions))  # type: ignore[index]
+        elif name in duties.HOMES["auditor"]:
+            gaps.append(Gap(f"account {name} is declared and not deployed: the auditor has no role in it"))
+        else:
+            notes.append(
+                f"account {name} is not read: where a policy lets it in, it is one person who may do everything there"
+            )
+    return places, gaps, notes
+
+
+def _keys_not_seen(manifest: Manifest, found: Survey) -> Iterator[Gap]:
+    seen = {key.arn for key in found.keys} | {gap.key for gap in found.gaps}
+    for key in manifest.keys:
+        if key.provider == "aws-kms" and key.ref not in seen:
+            yield Gap(f"key {key.name} is in the manifest and in no Region that was read", key.ref)
 
 
 def decide(deployed: Deployed, pairs: Sequence[Pair]) -> Proof:
@@ -108,4 +116,8 @@ def decide(deployed: Deployed, pairs: Sequence[Pair]) -> Proof:
 
 
 def _name(manifest: Manifest, arn: str) -> str:
-    return next((key.name for key in manifest.keys if key.ref == arn), arn)
+    return next((f"key {key.name}" for key in manifest.keys if key.ref == arn), arn)
+
+
+def _organizations(session: Callable[[str, str], Any], place: Place) -> Any:
+    return session(place.name, place.regions[0]).client("organizations", region_name="us-east-1")
