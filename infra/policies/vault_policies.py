@@ -1,4 +1,4 @@
-"""Vault and OpenBao policies of the duties, as JSON documents; everything not named is denied by the server.
+"""Vault and OpenBao policies of the duties and the deployer; everything not named is denied by the server.
 
 Only `update` is ever granted on encrypt, never `create`: a mistyped key name must not make a key. Nobody holds a path
 under sys/mounts, transit/export, transit/backup, transit/restore or keys/<name>/trim.
@@ -21,12 +21,14 @@ class Rule(TypedDict, total=False):
 
     capabilities: list[str]
     denied_parameters: dict[str, list[str]]
-    allowed_parameters: dict[str, list[str]]
+    allowed_parameters: dict[str, list[str | bool]]
 
 
 Paths = dict[str, Rule]
 #: switches that would let key material out or keys be destroyed, and the fence that makes old ciphertext unreadable
 FORBIDDEN_SWITCHES = ("exportable", "allow_plaintext_backup", "deletion_allowed", "min_decryption_version")
+#: of these those that the provider always sends, as false
+_SENT_SWITCHES = FORBIDDEN_SWITCHES[:3]
 
 
 def vault_policy(estate: Estate, duty: str) -> str:
@@ -54,12 +56,18 @@ def vault_policy(estate: Estate, duty: str) -> str:
 def deployer_policy(estate: Estate) -> str:
     """The policy under which the layers deploy: mounts, keys, logins and policies of the estate, and no use of a key.
 
-    Whoever writes policies can grant themselves what they say; so its token belongs to the pipeline, not to a person.
+    It is HCL, since the server drops true and false from the lists of a JSON policy. While the estate protects its
+    keys, neither a key nor its mount can be deleted, nor key material let out. Whoever writes policies can grant
+    themselves what they say; so its token belongs to a pipeline that takes two people (a quorum of the estate), not to
+    a person. A control group could not hold it: the server answers 200 and has written nothing until somebody approves,
+    and the provider would take that for done.
     """
     if estate.vault is None:
         raise ValueError("the estate declares no vault")
     manage = Rule(capabilities=["create", "read", "update", "delete"])
     mounts = [estate.vault.transit, estate.vault.database, *(["pki"] if estate.vault.pki_common_name else [])]
+    key_material = manage if not estate.protection.keys else Rule(capabilities=["create", "read", "update"])
+    closed: dict[str, list[str | bool]] = {name: [False] for name in _SENT_SWITCHES}
     paths: Paths = {
         "auth/token/lookup-self": {"capabilities": ["read"]},
         "auth/token/renew-self": {"capabilities": ["update"]},
@@ -68,12 +76,17 @@ def deployer_policy(estate: Estate) -> str:
         # the API of mounts of logins asks for sudo
         "sys/auth/approle": {"capabilities": ["create", "read", "update", "delete", "sudo"]},
         "sys/auth/approle/tune": {"capabilities": ["read", "update", "sudo"]},
-        f"{estate.vault.transit}/keys/*": manage,
+        f"{estate.vault.transit}/keys/+": key_material,
+        f"{estate.vault.transit}/keys/+/config": {
+            "capabilities": ["create", "update"],
+            "allowed_parameters": closed | {"*": []},
+        },
         f"{estate.vault.database}/config/*": manage,
         f"{estate.vault.database}/roles/*": manage,
     }
     for mount in mounts:
-        paths |= {f"sys/mounts/{mount}": manage, f"sys/mounts/{mount}/tune": {"capabilities": ["read", "update"]}}
+        kept = key_material if mount == estate.vault.transit else manage
+        paths |= {f"sys/mounts/{mount}": kept, f"sys/mounts/{mount}/tune": {"capabilities": ["read", "update"]}}
     for duty in duties.VAULT:
         paths |= {
             f"sys/policies/acl/{duty}": manage,
@@ -83,7 +96,19 @@ def deployer_policy(estate: Estate) -> str:
         }
     if estate.vault.pki_common_name:
         paths["pki/*"] = manage
-    return json.dumps({"path": paths}, sort_keys=True, separators=(",", ":"))
+    return _hcl(paths)
+
+
+def _hcl(paths: Paths) -> str:
+    """A policy as HCL text, paths in order; lists are written as in JSON."""
+    lines: list[str] = []
+    for path, rule in sorted(paths.items()):
+        lines += [f"path {json.dumps(path)} {{", f"  capabilities = {json.dumps(rule['capabilities'])}"]
+        if allowed := rule.get("allowed_parameters"):
+            values = [f"    {json.dumps(name)} = {json.dumps(listed)}" for name, listed in sorted(allowed.items())]
+            lines += ["  allowed_parameters = {", *values, "  }"]
+        lines.append("}")
+    return "\n".join(lines) + "\n"
 
 
 def database_role(store: str, duty: str) -> str:
