@@ -171,8 +171,8 @@ RULES: tuple[Rule, ...] = (
     *_ORGANISATION,
     *_KEYS,
     *_STORES,
-    *PASSING,
     *CARRYING,
+    *PASSING,
 )
 CARRIERS = frozenset(rule.carrier for rule in RULES if rule.carrier)
 #: What a grant can give (CreateGrant), as the actions a self-made grant adds.
