@@ -92,6 +92,7 @@ class Call:
     presigned: bool = False
     backend_account: str = ""  # the account whose moto backend answers, where the resource is another account's
     trail: dict[str, Any] = field(default_factory=dict)  # what events may record besides the parameters
+    sent: dict[str, Any] | None = None  # parameters that moto gets instead of the caller's (JSON services)
     afterwards: list[Callable[[], None]] = field(default_factory=list)  # done when the call's event is in the trail
 
     def answer(self, result: Mapping[str, Any] | None = None) -> Response:

@@ -52,6 +52,12 @@ class KeyUse:
         self._used(call, key, "GenerateDataKey")
         return key, plaintext, blob
 
+    def encrypt_via(self, call: Call, reference: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+        """A ciphertext for a service; the caller needs kms:Encrypt on the key."""
+        key = self._for_service(call, reference, "Encrypt", context)
+        self._used(call, key, "Encrypt")
+        return self._seal(key, plaintext, context)
+
     def decrypt_via(self, call: Call, blob: bytes, context: Mapping[str, str]) -> bytes:
         """The plaintext of a data key for a service; the caller needs kms:Decrypt on the key."""
         self._reachable()

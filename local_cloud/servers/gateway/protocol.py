@@ -25,8 +25,8 @@ SERVICES = frozenset(
     """kms s3 sts sqs secretsmanager iam rds ec2 logs ecs scheduler sns dynamodb cloudtrail
     organizations""".split()
 )
-#: Services of which only configuration is kept, for `duty prove` to read; loaded when first asked.
-SELDOM = frozenset("ecr backup events lambda codebuild cloudformation states".split())
+#: Services that few calls go to; their models are loaded when first asked.
+SELDOM = frozenset("ssm ecr backup events lambda codebuild cloudformation states".split())
 #: Where botocore's name of a service is not the one that calls are signed with.
 _MODELS = {"states": "stepfunctions"}
 #: Operations a caller may make without credentials, by their Action parameter.

@@ -46,6 +46,7 @@ from .secretsmanager import Secrets
 from .seeding import seed
 from .service_calls import ServiceCalls
 from .sqs import Queues
+from .ssm import Parameters
 from .sts import SecurityTokens
 from .trail_delivery import Delivery
 from .wsgi import Gateway
@@ -96,6 +97,7 @@ def all_rules(cloud: Cloud, trail: Trail) -> tuple[list[Rule], Delivery]:
         *iam_quotas.rules(),
         *Queues(cloud, use).rules(),
         *Secrets(cloud, use).rules(),
+        *Parameters(cloud, use).rules(),
         *Databases(cloud).rules(),
         *CloudTrail(cloud, delivery).rules(),
         *Organizations(cloud).rules(),

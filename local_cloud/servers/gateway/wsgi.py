@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http
 import io
+import json
 import logging
 import re
 import threading
@@ -162,7 +163,8 @@ class Gateway:
             if not name.startswith(("HTTP_", "gateway.", "werkzeug."))
             or name.startswith(("HTTP_X_AMZ_", "HTTP_HOST", "HTTP_CONTENT_MD5"))
         }
-        body = protocol.for_moto(call.protocol, environ["gateway.body"])
+        body = environ["gateway.body"] if call.sent is None else json.dumps(call.sent).encode()
+        body = protocol.for_moto(call.protocol, body)
         scope = f"{call.now:%Y%m%d}/{call.region}/{call.service}/aws4_request"
         clean |= {
             "HTTP_X_MOTO_ACCOUNT_ID": account,
