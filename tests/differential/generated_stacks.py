@@ -286,6 +286,8 @@ class Draw:
             statement = _to(who, pick.choice(KMS[:9]), self._condition(0.25))
             if pick.random() < 0.12:
                 statement["Effect"] = "Deny"
+                if "user/" not in who and "role/" not in who:  # whoever reads the key must not be denied that
+                    statement["Action"] = pick.choice(KMS[:6])
             statements.append(statement)
         grants = []
         if pick.random() < 0.15:

@@ -53,13 +53,14 @@ def decide(
         return decision
     for asker in _askers(facts, identity, action, aim, gained, service):
         for resource, grants in _versions(facts, identity, action, aim, gained):
-            own = _policies(facts, identity, action, aim.account, gained)
-            own = replace(own, resource=resource, grants=grants)
-            for within in _within(own, action, aim):
-                decision = _evaluate(asker, action, aim, own, within, ("shed", identity.arn) in gained)
-                if decision.allowed:
-                    sealed = aim.sealed and action.lower() in services.SEALED
-                    return _REFUSED if sealed and not opens(facts, identity, action, aim.sealed, gained) else decision
+            for own in _policies(facts, identity, action, aim.account, gained):
+                own = replace(own, resource=resource, grants=grants)
+                for within in _within(own, action, aim):
+                    decision = _evaluate(asker, action, aim, own, within, ("shed", identity.arn) in gained)
+                    if decision.allowed:
+                        sealed = aim.sealed and action.lower() in services.SEALED
+                        shut = sealed and not opens(facts, identity, action, aim.sealed, gained)
+                        return _REFUSED if shut else decision
     return decision
 
 
@@ -207,25 +208,34 @@ def _shared(name: str, policy: Named | None) -> Named:
     return Named(name, json.dumps(document))
 
 
-def _policies(facts: Facts, who: Identity, action: str, owner: str, gained: Set[Gained]) -> Policies:
-    found = tuple(who.policies)
-    if who.kind == "user":
-        joined = (facts.groups.get(arn, ()) for kind, arn in gained if kind == "join" and f"::{who.account}:" in arn)
-        found += tuple(policy for group in joined for policy in group)
-    if ("admin", who.arn) in gained:
-        found = (Named(f"{who.arn}, rewritten", ANYTHING),)
+def _policies(facts: Facts, who: Identity, action: str, owner: str, gained: Set[Gained]) -> Iterator[Policies]:
+    """The identity's side, for each choice of what to join.
+
+    One group is enough for one request, and none may be best: groups deny as well.
+    """
     nothing = Account("")
     mine, theirs = (
         nothing if ("unruled", account) in gained else facts.account_of.get(account, nothing)
         for account in (who.account, owner)
     )
     ruled = action.lower().partition(":")[0] in services.UNDER_RCPS
-    return Policies(
-        identity=found,
-        boundary=None if ("unfenced", who.arn) in gained else who.boundary,
-        scps=tuple(tuple(level) for level in mine.scps),
-        rcps=tuple(tuple(level) for level in theirs.rcps) if ruled else (),
-    )
+    for found in _chosen(facts, who, gained):
+        yield Policies(
+            identity=found,
+            boundary=None if ("unfenced", who.arn) in gained else who.boundary,
+            scps=tuple(tuple(level) for level in mine.scps),
+            rcps=tuple(tuple(level) for level in theirs.rcps) if ruled else (),
+        )
+
+
+def _chosen(facts: Facts, who: Identity, gained: Set[Gained]) -> Iterator[tuple[Named, ...]]:
+    if ("admin", who.arn) in gained:
+        yield (Named(f"{who.arn}, rewritten", ANYTHING),)
+        return
+    yield tuple(who.policies)
+    if who.kind == "user":
+        for arn in sorted(arn for kind, arn in gained if kind == "join" and f"::{who.account}:" in arn):
+            yield (*who.policies, *facts.groups.get(arn, ()))
 
 
 def _within(own: Policies, action: str, aim: Aim) -> Sequence[str]:

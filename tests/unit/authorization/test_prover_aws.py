@@ -211,6 +211,22 @@ def test_ways_to_widen_oneself(statement: dict[str, Any], who: Identity, rule: s
     proved(facts(fenced, keys=[delegating], groups=groups))
 
 
+def test_joining_a_group_is_a_choice() -> None:
+    """What a group denies binds nobody who may join it; what it allows does not come without what it denies."""
+    joining = user(ADMIN, allow("iam:AddUserToGroup", GROUP))
+    opened = key(SCHEDULE, to(ADMIN, "kms:Decrypt"))
+    closing = {**allow("kms:Decrypt"), "Effect": "Deny"}
+    groups = {GROUP: [Named("of the group", doc(closing))]}
+    refuted(facts(joining, NOBODYS_ROLE, keys=[opened], groups=groups))
+    delegating = key(SCHEDULE, USE, to(f"arn:aws:iam::{HOME}:root", "kms:*"))
+    both = {
+        GROUP: [Named("of the group", doc(allow("kms:*"), closing, {**allow("kms:PutKeyPolicy"), "Effect": "Deny"}))]
+    }
+    narrow = {GROUP: [Named("of the group", doc(allow("kms:Decrypt"), closing))]}
+    proved(facts(joining, NOBODYS_ROLE, keys=[delegating], groups=narrow))
+    refuted(facts(joining, NOBODYS_ROLE, keys=[delegating], groups=both))  # it may still make grants
+
+
 def test_a_boundary_that_can_be_dropped_is_none() -> None:
     delegating = key(SCHEDULE, USE, to(f"arn:aws:iam::{HOME}:root", "kms:Decrypt"))
     fence = Named("boundary", doc(allow(["iam:*", "kms:Describe*"])))
