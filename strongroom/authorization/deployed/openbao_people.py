@@ -1,4 +1,4 @@
-"""Who holds which login of OpenBao: the estate's people, and everybody else whom the server lets in.
+"""Who holds which login of OpenBao: the estate's people, and everybody else whom the server lets in; and the pairs.
 
 An AppRole named like a duty is held by the holders of the duty, an entity by the person who declares it, a token with
 exactly the policies of a duty or of `deployer` by their holders. Every other login, entity or token is somebody.
@@ -7,11 +7,15 @@ exactly the policies of a duty or of `deployer` by their holders. Every other lo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from strongroom.authorization.prover.duties import Pair
 from strongroom.authorization.prover.facts import Human, Quorum
 from strongroom.authorization.prover.openbao_facts import Login, OpenBao
+from strongroom.authorization.prover.openbao_pairs import bao_pairs_of
+from strongroom.estate import duties
+from strongroom.estate.manifest import Manifest
 from strongroom.estate.model import Estate
 
 #: The action of a quorum that says: nobody alone gets a token of this login, or with this policy (`bao:policy/<name>`).
@@ -92,3 +96,18 @@ def _together(bao: OpenBao, subject: str, quorums: Sequence[Quorum]) -> bool:
     policies = bao.login[subject].policies if subject in bao.login else ()
     named = {subject, *(f"bao:policy/{name}" for name in policies if name != "default")}
     return any(quorum.action == LOGIN and quorum.people >= 2 and quorum.resource in named for quorum in quorums)
+
+
+def pairs_of_server(manifest: Manifest, bao: OpenBao, holders: Mapping[str, Sequence[str]]) -> list[Pair]:
+    """The pairs over the transit keys of the manifest, the duties' AppRoles and their credentials of databases.
+
+    holders: duty -> names of the humans of the facts. A database role belongs to the duty that its name ends with.
+    """
+    keys = {key.name: (key.purpose, key.ref) for key in manifest.keys if key.provider == "transit"}
+    named = [path.partition("/roles/") for path in bao.database_roles]
+    credentials = {
+        f"{mount}/creds/{role}": role.rpartition(".")[2]
+        for mount, _, role in named
+        if role.rpartition(".")[2] in holders
+    }
+    return bao_pairs_of(keys, holders, logins=duties.VAULT, credentials=credentials, audits=bao.audits)

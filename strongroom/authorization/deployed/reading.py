@@ -11,10 +11,13 @@ from strongroom.authorization.deployed.carried import carried
 from strongroom.authorization.deployed.declared import quorums_of
 from strongroom.authorization.deployed.humans import humans_of, strangers
 from strongroom.authorization.deployed.obeyed import obeyed
+from strongroom.authorization.deployed.openbao import read_openbao
+from strongroom.authorization.deployed.openbao_people import with_logins
 from strongroom.authorization.deployed.organisation import read_organisation
 from strongroom.authorization.deployed.stores import with_keys
 from strongroom.authorization.deployed.survey import Gap, Place, Survey, survey
 from strongroom.authorization.prover import Counterexample, Facts, Pair, Proof, prove
+from strongroom.authorization.prover.openbao_facts import OpenBao
 from strongroom.errors import UsageError
 from strongroom.estate import duties
 from strongroom.estate.manifest import Manifest
@@ -44,8 +47,10 @@ class Deployed:
         return replace(self, facts=replace(self.facts, humans=humans))
 
 
-def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any]) -> Deployed:
+def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any], vault: Any | None = None) -> Deployed:
     """Facts of all accounts; `session(account, region)` gives the auditor's boto3 session in a named account.
+
+    vault: the auditor's hvac.Client; an estate with a server and no client has a gap.
 
     Transient if a service cannot be reached; whatever is refused or not understood becomes a gap.
     """
@@ -57,7 +62,13 @@ def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any])
     carriers += obeyed(manifest, estate)
     quorums = quorums_of(estate, manifest)
     humans, absent = humans_of(estate, identities, quorums)
-    gaps += [Gap(reason) for reason in (*unknown, *absent)]
+    bao: OpenBao | None = None
+    unseen = ["OpenBao is declared and the auditor has no login to it"] if estate.vault and vault is None else []
+    if estate.vault and vault is not None:
+        bao, unseen = read_openbao(vault, [estate.vault.transit])
+        humans, missing = with_logins(humans, estate, bao, quorums)
+        unseen += missing
+    gaps += [Gap(reason) for reason in (*unknown, *absent, *unseen)]
     policies = [thing.policy for thing in found.stores] + [carrier.policy for carrier in carriers]
     read_here = {place.account for place in places}
     outside, theirs = strangers(found.keys, read_here, [policy for policy in policies if policy])
@@ -71,6 +82,7 @@ def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any])
         stores=with_keys(found.stores, found.keys),
         accounts=above.accounts,
         quorums=quorums,
+        openbao=bao,
         organisation=above.id,
         groups={arn: policies for account in found.identities for arn, policies in account.groups.items()},
         management=above.management,

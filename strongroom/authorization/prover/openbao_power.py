@@ -13,12 +13,24 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from strongroom.authorization.openbao import Acl, listed
-from strongroom.authorization.openbao_policies import Approval, Parameters, Rule, VaultPolicy, rules, stanzas
+from strongroom.authorization.openbao_policies import (
+    CAPABILITIES,
+    Approval,
+    Parameters,
+    Rule,
+    VaultPolicy,
+    rules,
+    stanzas,
+)
 from strongroom.authorization.prover.derivation import Gained
+from strongroom.authorization.prover.duties import Pair
 from strongroom.authorization.prover.facts import Facts
 from strongroom.authorization.prover.openbao_facts import ANY_POLICY, ROOT, OpenBao
+from strongroom.authorization.prover.openbao_rules import RULES
 from strongroom.errors import UnknownElement
 
+#: What abilities may name: capabilities, and whatever a rule gives.
+_ACTIONS = {f"bao:{name}" for name in (*CAPABILITIES, *(rule.gain[0] for rule in RULES))}
 _END = datetime.max.replace(tzinfo=UTC)
 _TEMPLATE = re.compile(r"\\\{\\\{.*?\\\}\\\}")
 _TRUE = (True, "true", "True", "TRUE", "t", "T", "1")
@@ -46,8 +58,15 @@ class Allowed:
     premises: tuple[Gained, ...] = ()
 
 
-def understood(facts: Facts) -> None:
-    """Raises UnknownElement if a policy has no known meaning, or somebody holds a login that is not among the facts."""
+def understood(facts: Facts, pairs: Sequence[Pair] = ()) -> None:
+    """Raises UnknownElement if a policy or a pair's action has no known meaning, or a login is held and not read."""
+    for ability in (ability for pair in pairs for ability in (pair.first, pair.second) if ability):
+        if any(name.startswith("bao:") for name in ability.resources):
+            if facts.openbao is None:
+                raise UnknownElement(f"{ability.name}: OpenBao was not read", hint="give the server's facts")
+            unknown = [name for name in ability.actions if name.startswith("bao:") and name not in _ACTIONS]
+            if unknown or not any(name.startswith("bao:") for name in ability.actions):
+                raise UnknownElement(f"{ability.name}: no known action of OpenBao", hint=", ".join(sorted(_ACTIONS)))
     held = [name for human in facts.humans for name in human.identities] + [item.role for item in facts.carriers]
     named = [name for name in held if name.startswith("bao:")]
     if facts.openbao is None:
