@@ -15,7 +15,7 @@ from cloud_in_process import EVERYTHING, REGION, Answer, Credential, InProcess
 from generated_stacks import ADMIN, NEW, OPERATIONS, SECRET, Deployed, Holder
 
 #: Rounds of trying; a chain longer than this is not found.
-DEPTH = 8
+DEPTH = 10
 FAR = "us-west-2"
 _ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
 OPEN_TRUST = json.dumps(
@@ -43,6 +43,8 @@ class Move:
     brings: str = ""
     #: whether the call can reach another account: then the outsider tries too
     reaches: bool = False
+    #: whether it takes a policy away that only restricts
+    removes: bool = False
 
 
 @dataclass
@@ -72,16 +74,17 @@ class Search:
             self._abilities()
             if len(self.found.opens) == len(self.found.destroys) == len(self.stack.keys):
                 break
-            if not self._round():
+            # what restricts is taken away last: before, it may be what somebody could have rewritten
+            if not self._round(removing=False) and not self._round(removing=True):
                 break
         self._abilities()
         return self.found
 
-    def _round(self) -> bool:
+    def _round(self, *, removing: bool) -> bool:
         """Every move that has not worked yet, by everybody that the thief is."""
         news = False
-        for move in list(self._moves()):
-            if move.name in self.done or move.brings in self.held:
+        for move in self._moves():
+            if move.removes is not removing or move.name in self.done or move.brings in self.held:
                 continue
             for credential in list(self.held.values()):
                 if credential is self.cloud.outsider and not move.reaches:
@@ -157,11 +160,12 @@ class Search:
                 f"rewrites trust of {name}",
                 self._call("iam", "UpdateAssumeRolePolicy", RoleName=name, PolicyDocument=OPEN_TRUST),
             )
-        for group in self.groups.values():
+        for group in list(self.groups.values()):
             for user in self.users:
                 place = {"GroupName": group.name, "UserName": user}
                 if group.guard and user in group.members and not self._widened(group.name):
-                    yield Move(f"takes {user} out of {group.name}", self._call("iam", "RemoveUserFromGroup", **place))
+                    call = self._call("iam", "RemoveUserFromGroup", **place)
+                    yield Move(f"takes {user} out of {group.name}", call, removes=True)
                 elif not group.guard:
                     yield Move(f"puts {user} into {group.name}", self._call("iam", "AddUserToGroup", **place))
         for policy in self.plan.managed:
@@ -204,28 +208,30 @@ class Search:
     def _writes(self, kind: str, names: list[str], holders: dict[str, Holder]) -> Iterator[Move]:
         """What widens the policies of users, roles or groups, or takes away what restricts them."""
         everything = self._arn("policy", "everything")
+        guards = {policy.name for policy in self.plan.managed if policy.kind == "guard"}
         for name in names:
-            place, holder = {f"{kind}Name": name}, holders.get(name, Holder(name))
+            holder, place = holders.get(name, Holder(name)), {f"{kind}Name": name}
 
-            def move(
-                what: str, operation: str, *, name: str = name, place: dict[str, str] = place, **params: Any
-            ) -> Move:
-                return Move(f"{what} of {name}", self._call("iam", operation, **place, **params))
+            def call(operation: str, place: dict[str, str] = place, **params: Any) -> Callable[[Credential], Answer]:
+                return self._call("iam", operation, **place, **params)
 
-            yield move("puts a policy", f"Put{kind}Policy", PolicyName="own", PolicyDocument=EVERYTHING)
-            yield move("attaches a policy", f"Attach{kind}Policy", PolicyArn=everything)
-            if holder.guard:
-                yield move("overwrites the guard", f"Put{kind}Policy", PolicyName="guard", PolicyDocument=EVERYTHING)
-                yield move("deletes the guard", f"Delete{kind}Policy", PolicyName="guard")
-            for policy in holder.attached:
-                if (
-                    next(p.kind for p in self.plan.managed if p.name == policy) == "guard"
-                    and f"writes {policy}" not in self.done
-                ):
-                    yield move(f"detaches {policy}", f"Detach{kind}Policy", PolicyArn=self._arn("policy", policy))
+            put = {"PolicyName": "own", "PolicyDocument": EVERYTHING}
+            yield Move(f"puts a policy of {name}", call(f"Put{kind}Policy", **put))
+            yield Move(f"attaches a policy of {name}", call(f"Attach{kind}Policy", PolicyArn=everything))
             if holder.boundary:
-                yield move("drops the boundary", f"Delete{kind}PermissionsBoundary")
-                yield move("replaces the boundary", f"Put{kind}PermissionsBoundary", PermissionsBoundary=everything)
+                yield Move(f"drops the boundary of {name}", call(f"Delete{kind}PermissionsBoundary"))
+                limit = call(f"Put{kind}PermissionsBoundary", PermissionsBoundary=everything)
+                yield Move(f"replaces the boundary of {name}", limit)
+            if holder.guard:
+                overwriting = f"overwrites the guard of {name}"
+                yield Move(overwriting, call(f"Put{kind}Policy", **put | {"PolicyName": "guard"}))
+                if overwriting not in self.done:
+                    away = call(f"Delete{kind}Policy", PolicyName="guard")
+                    yield Move(f"deletes the guard of {name}", away, removes=True)
+            for policy in sorted(guards & set(holder.attached)):
+                if not self.done & {f"writes {policy}", f"sets {policy} back"}:
+                    away = call(f"Detach{kind}Policy", PolicyArn=self._arn("policy", policy))
+                    yield Move(f"detaches {policy} of {name}", away, removes=True)
 
     # what comes of moves
 

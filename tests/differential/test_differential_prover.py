@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from cloud_in_process import InProcess
 from forced_search import Found, Search
-from generated_stacks import Deployed, Draw, deploy
+from generated_stacks import Deployed, Draw, Plan, deploy, unguarded
 
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
@@ -68,11 +68,11 @@ def broken_by(found: Found, keys: list[str]) -> set[str]:
 
 @dataclass
 class Tally:
-    """What came of many configurations."""
+    """What came of many configurations. beside: REFUTED by the prover, and only a Deny beside kept the thief out."""
 
     answers: Counter[bool] = field(default_factory=Counter)
-    disagreements: list[str] = field(default_factory=list)
-    false_proofs: int = 0
+    beside: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
     moves: Counter[str] = field(default_factory=Counter)
 
 
@@ -82,32 +82,52 @@ def compare(cloud: InProcess, seed: int, tally: Tally) -> None:
     stack = deploy(cloud, plan)
     facts, pairs = read_back(cloud, stack), pairs_over(stack.keys)
     proof = prove(facts, pairs)
+    cloud.forget(stack.account)
     if proof.certificate is not None:
         assert check(facts, pairs, json.loads(json.dumps(proof.certificate))) == []
-    refuted: dict[str, dict[str, str]] = {}
-    for found in proof.counterexamples:
-        refuted.setdefault(found.human, {})[found.pair] = found.words() + found.reason
-    assert "" not in refuted, refuted
+    said: dict[str, dict[str, str]] = {human: {} for human in stack.users}
+    for counterexample in proof.counterexamples:
+        said[counterexample.human][counterexample.pair] = counterexample.words()
     for human in stack.users:
-        search = Search(cloud, stack, human)
-        found = search.run()
-        broken = broken_by(found, stack.keys)
-        for pair in pairs:
-            said, seen = pair.name in refuted.get(human, {}), pair.name in broken
-            tally.answers[seen] += 1
-            if said != seen:
-                tally.false_proofs += seen
-                way = refuted[human][pair.name] if said else "; ".join(found.moves)
-                tally.disagreements.append(f"seed {seed}, {human}, {pair.name}: {'said' if said else 'seen'}: {way}")
+        found, seen = attacked(cloud, plan, human)
         tally.moves.update(move.split(" ", 1)[1].rstrip("0123456789") for move in found.moves)
-        cloud.forget(stack.account)
-        if human != list(stack.users)[-1]:
-            stack = deploy(cloud, plan)
+        for pair in pairs:
+            tally.answers[pair.name in seen] += 1
+        where = f"seed {seed}, {human}"
+        for name in sorted(seen - said[human].keys()):
+            tally.unexplained.append(f"{where} breaks {name}, a false PROVED: {'; '.join(found.moves)}")
+        if strict := sorted(said[human].keys() - seen):
+            # a permission that takes some Deny away counts as taking every Deny away, see docs/authorization.md
+            _, without = attacked(cloud, unguarded(plan), human)
+            for name in strict:
+                listed = tally.beside if name in without else tally.unexplained
+                listed.append(f"{where} does not break {name}: {said[human][name]}")
+
+
+def attacked(cloud: InProcess, plan: Plan, human: str) -> tuple[Found, set[str]]:
+    """What a human finds in a plan deployed for this attack alone, and the pairs that it breaks."""
+    stack = deploy(cloud, plan)
+    found = Search(cloud, stack, human).run()
+    cloud.forget(stack.account)
+    return found, broken_by(found, stack.keys)
 
 
 def test_the_prover_and_the_thief_agree(cloud: InProcess) -> None:
+    agree(cloud, range(80))
+
+
+@pytest.mark.nightly
+def test_the_prover_and_the_thief_agree_on_thousands(cloud: InProcess) -> None:
+    agree(cloud, range(1000, 3000))
+
+
+def agree(cloud: InProcess, seeds: range) -> None:
+    """Compares, and asserts that nothing is unexplained and that both answers are frequent."""
     tally = Tally()
-    for seed in range(100):
+    for seed in seeds:
         compare(cloud, seed, tally)
-    assert tally.disagreements == []
-    assert min(tally.answers.values()) >= 0.3 * tally.answers.total()
+    total = tally.answers.total()
+    print(f"{len(seeds)} configurations, {total} answers, {tally.answers[True]} broken, {len(tally.beside)} beside")
+    assert tally.unexplained == []
+    assert min(tally.answers.values()) >= 0.3 * total
+    assert len(tally.beside) <= 0.02 * total
