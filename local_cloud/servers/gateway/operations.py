@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from moto.ecs.models import TaskDefinitionNotFoundException, ecs_backends
+
 from .access import Demand
 from .call import Call
 
@@ -102,10 +104,6 @@ ECR = _table("""
     repository/*: DescribeRepositories
     *: GetRegistryPolicy PutRegistryPolicy DeleteRegistryPolicy GetAuthorizationToken
 """)
-BACKUP = _table("""
-    backup-vault:{BackupVaultName}: DescribeBackupVault
-    *: ListBackupVaults
-""")
 EVENTS = _table("""
     rule/{Name}: PutRule DeleteRule DescribeRule EnableRule DisableRule
     rule/{Rule}: PutTargets RemoveTargets ListTargetsByRule
@@ -161,7 +159,6 @@ TABLES = {
     "cloudtrail": CLOUDTRAIL,
     "secretsmanager": SECRETS,
     "ecr": ECR,
-    "backup": BACKUP,
     "events": EVENTS,
     "lambda": LAMBDA,
     "codebuild": CODEBUILD,
@@ -255,8 +252,21 @@ def pass_role_demands(call: Call) -> list[Demand]:
     """iam:PassRole for every role that the call hands to a service."""
     *paths, service = _PASSES.get((call.service, call.operation), ("",))
     roles = {role for path in paths if isinstance(path, tuple) for role in _at(call.params, path)}
+    if (call.service, call.operation) == ("ecs", "RunTask"):
+        roles |= _roles_of_task(call)
     context = {"iam:PassedToService": service}
     return [Demand("iam:PassRole", role, context, owner=role.split(":")[4]) for role in sorted(roles)]
+
+
+def _roles_of_task(call: Call) -> set[str]:
+    """The roles of the definition that a task starts from: its starter passes them too unless it overrides them."""
+    try:
+        found = ecs_backends[call.account][call.region].describe_task_definition(call.params["taskDefinition"])
+    except (TaskDefinitionNotFoundException, ValueError):
+        return set()  # ECS says so itself
+    overridden = call.params.get("overrides") or {}
+    named = {"taskRoleArn": "task_role_arn", "executionRoleArn": "execution_role_arn"}
+    return {getattr(found, held, "") for member, held in named.items() if not overridden.get(member)} - {"", None}
 
 
 def demands(call: Call) -> list[Demand] | None:

@@ -133,7 +133,9 @@ def carriers_of(
         mine = [start for start in everything if start.starts(definition)]
         roles = dict.fromkeys([*definition.roles, *(start.role for start in mine if start.role)])
         begun |= roles.keys()
-        found += [Carrier(definition.arn, tasks.account, "task-override", role) for role in definition.roles]
+        # who names no revision is asked about the family, which a policy on `family:*` does not cover
+        for arn in (definition.arn, definition.arn.rpartition(":")[0]):
+            found += [Carrier(arn, tasks.account, "task-override", role) for role in definition.roles]
         for image in definition.images if roles else ():
             repository = _repository(image)
             if repository in policies:
