@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .access import Access
+from .backup_store import BackupStore
 from .clock import Clock, OffsetClock
 from .identity import Identities
 from .issuers import Issuers
@@ -28,6 +29,7 @@ class Cloud:
     issuers: Issuers
     kms_up: bool = True  # false while the operator has stopped KMS
     last_uses: LastUses = field(default_factory=LastUses)
+    backups: BackupStore = field(default_factory=BackupStore)
     roots: dict[str, str] = field(default_factory=dict)
 
     @property

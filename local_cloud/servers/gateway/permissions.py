@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import iam, kms_demands, operations, organizations, s3_demands, secretsmanager, sqs, ssm
+from . import backup, iam, kms_demands, operations, organizations, s3_demands, secretsmanager, sqs, ssm
 from .access import Demand
 from .call import Call
 from .cloud import Cloud
@@ -26,6 +26,8 @@ def demands_of(cloud: Cloud, call: Call) -> list[Demand]:
             found = sqs.demands(call)
         case "organizations":
             found = organizations.demands(call)
+        case "backup":
+            found = backup.demands(cloud, call)
         case "ssm":
             found = ssm.demands(call)
         case "secretsmanager":

@@ -24,6 +24,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from local_cloud.servers.ports import free_port
 
 from . import iam_quotas, protocol
+from .backup import Vaults
+from .backup_points import RecoveryPoints
 from .call import Rule
 from .clock import Clock
 from .cloud import Cloud, open_cloud
@@ -99,6 +101,8 @@ def all_rules(cloud: Cloud, trail: Trail) -> tuple[list[Rule], Delivery]:
         *Secrets(cloud, use).rules(),
         *Parameters(cloud, use).rules(),
         *Databases(cloud).rules(),
+        *Vaults(cloud).rules(),
+        *RecoveryPoints(cloud).rules(),
         *CloudTrail(cloud, delivery).rules(),
         *Organizations(cloud).rules(),
         *Handshakes(cloud).rules(),

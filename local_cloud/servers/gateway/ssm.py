@@ -153,7 +153,7 @@ class Parameters:
         blob, context = base64.b64decode(text), {"PARAMETER_ARN": arn}
         try:
             if not blob.startswith(_ENVELOPE):
-                return self._use.decrypt_via(self._via(call), blob, context).decode()
+                return str(self._use.decrypt_via(self._via(call), blob, context).decode())
             size = int.from_bytes(blob[4:6], "big")
             wrapped, rest = blob[6 : 6 + size], blob[6 + size :]
             plain = self._use.decrypt_via(self._via(call), wrapped, context)
