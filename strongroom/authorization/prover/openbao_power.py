@@ -104,10 +104,8 @@ def allowed(facts: Facts, actor: str, request: Request, gained: Set[Gained]) -> 
         return None
     if actor == ROOT or "root" in _policies(bao, actor):
         return Allowed(wanted[0], "the root policy")
-    for names, premises in _choices(bao, actor, gained):
-        for name in dict.fromkeys(names):
-            if ("own", f"bao:policy/{name}") in gained:
-                return Allowed(wanted[0], f"policy {name}, rewritten", (*premises, ("own", f"bao:policy/{name}")))
+    choices = list(_choices(bao, actor, gained))
+    for names, premises in choices:
         policies = tuple(bao.policy[name] for name in sorted(set(names)) if name in bao.policy)
         # the best other policies may add values to the parameters that one of them allows
         loose = actor == ANY_POLICY or (actor.startswith("bao:policy/") and _several(gained))
@@ -117,6 +115,10 @@ def allowed(facts: Facts, actor: str, request: Request, gained: Set[Gained]) -> 
                 more = _alone(bao, actor, approvals, capability, gained)
                 if more is not None:
                     return Allowed(capability, by, (*premises, *more))
+    for names, premises in choices:
+        for name in dict.fromkeys(names):
+            if ("own", f"bao:policy/{name}") in gained:
+                return Allowed(wanted[0], f"policy {name}, rewritten", (*premises, ("own", f"bao:policy/{name}")))
     return None
 
 

@@ -37,6 +37,7 @@ class Edge:
 def edges(bao: OpenBao) -> tuple[Edge, ...]:
     """All edges of a server, in the order of the table."""
     written = _written(bao)
+    names = {login.name.removeprefix("bao:") for login in bao.logins}
     found: list[Edge] = []
     for rule in RULES:
         for fields in _TARGETS[rule.per](bao):
@@ -47,7 +48,9 @@ def edges(bao: OpenBao) -> tuple[Edge, ...]:
             spelled = [
                 _filled(text, {**fields, "name": name}) for text in rule.paths for name in _spelled(rule, fields)
             ]
-            paths = tuple(dict.fromkeys(path for text in spelled for path in _concrete(text, written)))
+            taken = names if rule.per in ("approle-mount", "userpass-mount") else ()
+            found_here = (path for text in spelled for path in _concrete(text, written) if path not in taken)
+            paths = tuple(dict.fromkeys(found_here))
             if paths or not rule.paths:
                 gain = (rule.gain[0], _filled(rule.gain[1], fields))
                 found.append(Edge(rule, gain, paths, frozenset(needs), _filled(rule.by, fields)))
