@@ -50,7 +50,7 @@ class Index:
         )
 
     def aims(self, action: str, resource: str) -> list[Aim]:
-        """What an action can mean of a resource that an ability names; UnknownElement if it is not among the facts."""
+        """What an action can mean of a resource that an ability names; kept."""
         if (action, resource) not in self._aims:
             self._aims[(action, resource)] = aims(self.facts, action, resource)
         return self._aims[(action, resource)]

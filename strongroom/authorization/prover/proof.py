@@ -12,6 +12,7 @@ from strongroom.authorization.prover.duties import Ability, Pair
 from strongroom.authorization.prover.facts import Facts
 from strongroom.authorization.prover.holdings import Held, Holdings
 from strongroom.authorization.prover.index import Index
+from strongroom.authorization.prover.targets import require_about
 from strongroom.authorization.prover.understanding import require_understood
 from strongroom.errors import UnknownElement
 
@@ -55,6 +56,7 @@ class Reach:
         facts hold nothing of that name.
         """
         ability = Ability("who can", (action,), (resource,))
+        require_about(self.index.facts, ability.name, ability.actions, ability.resources)
         ways = {closure.human.name: Holdings(self.index, closure).of(ability) for closure in self.closures}
         return {human: held[0] for human, held in ways.items() if held}
 
@@ -69,11 +71,15 @@ class Reach:
 
 
 def prove(facts: Facts, pairs: Sequence[Pair]) -> Proof:
-    """Decides the pairs; an element without a known meaning anywhere in the facts refutes, with its reason."""
+    """Decides the pairs.
+
+    An element without a known meaning anywhere in the facts refutes, with its reason; so does a pair about what the
+    facts do not hold.
+    """
+    broken = [found for pair in pairs if (found := _unknown(facts, pair))]
     try:
         require_understood(facts, pairs)
         reach = Reach(facts)
-        broken: list[Counterexample] = []
         for closure in reach.closures:
             holdings = Holdings(reach.index, closure)
             broken += [found for pair in pairs if (found := _broken(holdings, pair))]
@@ -98,6 +104,16 @@ def certificate(facts: Facts, pairs: Sequence[Pair], closures: Sequence[Closure]
         "quorums_read": openbao_power.quorums(facts),
         "gained": {closure.human.name: sorted([*gain] for gain in closure.steps) for closure in closures},
     }
+
+
+def _unknown(facts: Facts, pair: Pair) -> Counterexample | None:
+    try:
+        for ability in (pair.first, pair.second):
+            if ability is not None:
+                require_about(facts, pair.name, ability.actions, ability.resources)
+    except UnknownElement as unknown:
+        return Counterexample("not understood", "", (), str(unknown))
+    return None
 
 
 def _broken(holdings: Holdings, pair: Pair) -> Counterexample | None:

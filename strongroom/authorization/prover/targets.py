@@ -54,25 +54,38 @@ def aim_at(facts: Facts, target: Identity | Key | Carrier | Store) -> Aim:
 def aims(facts: Facts, action: str, resource: str) -> list[Aim]:
     """What an action can mean of a resource that an ability names; empty if it names no such resource.
 
-    Resource: the ARN of a key, store, carrier or identity, of an object, or a pattern of these. A bucket stands for its
-    objects where the action is about objects. UnknownElement if the facts hold nothing of that name.
+    resource: the ARN of a key, store, carrier or identity, of an object, or a pattern of these. A bucket stands for its
+    objects where the action is about objects.
     """
+    found: list[Aim] = []
+    for target in named(facts, resource):
+        asked = resource if isinstance(target, Store) and _container(resource) == target.arn else target.arn
+        if isinstance(target, Identity) and action.lower().startswith("sts:assumerole"):
+            found += [Aim(target.arn, target.account, target.trust)] if target.kind == "role" else []
+        elif services.suits(action, asked):
+            found.append(of_store(target, action, asked) if isinstance(target, Store) else aim_at(facts, target))
+    return found
+
+
+def named(facts: Facts, resource: str) -> list[Identity | Key | Carrier | Store]:
+    """What of the facts an ARN, the ARN of an object, or a pattern of ARNs names."""
     if (store := facts.store_of.get(_container(resource))) is not None:
-        return [of_store(store, action, resource)] if services.suits(action, resource) else []
+        return [store]
+    if (key := facts.key_of.get(resource)) is not None:
+        return [key]
     everything: list[Identity | Key | Carrier | Store] = [*facts.keys, *facts.stores, *facts.carriers]
     everything += facts.by_arn.values()
-    named = [target for target in everything if target.arn == resource or covers(resource, target.arn)]
-    if not named:
-        raise UnknownElement(f"{resource}: asked about and not among the facts", hint="read it, or do not ask")
-    found: list[Aim] = []
-    for target in named:
-        if isinstance(target, Store):
-            found += [of_store(target, action, target.arn)] if services.suits(action, target.arn) else []
-        elif isinstance(target, Identity) and action.lower().startswith("sts:assumerole"):
-            found += [Aim(target.arn, target.account, target.trust)] if target.kind == "role" else []
-        elif services.suits(action, target.arn):
-            found.append(aim_at(facts, target))
-    return found
+    return [target for target in everything if target.arn == resource or covers(resource, target.arn)]
+
+
+def require_about(facts: Facts, name: str, actions: Sequence[str], resources: Sequence[str]) -> None:
+    """UnknownElement if an ability asks about what was not read, or if none of its actions is about its resources."""
+    asked = [resource for resource in resources if not resource.startswith("bao:")]
+    for resource in asked:
+        if not named(facts, resource):
+            raise UnknownElement(f"{name}: {resource} is asked about and was not read", hint="read it, or do not ask")
+    if asked and len(asked) == len(resources) and not any(aims(facts, a, r) for a in actions for r in asked):
+        raise UnknownElement(f"{name}: no action is about one of the resources", hint="name the action's own resource")
 
 
 def of_store(store: Store, action: str, resource: str) -> Aim:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from strongroom.authorization.documents import Form, parse
 from strongroom.authorization.prover import openbao_power
+from strongroom.authorization.prover.duties import Pair
 from strongroom.authorization.prover.facts import Facts
 from strongroom.authorization.prover.rules import CARRIERS
 from strongroom.authorization.prover.services import STORES
 from strongroom.errors import UnknownElement
 
 
-def require_understood(facts: Facts) -> None:
+def require_understood(facts: Facts, pairs: Sequence[Pair] = ()) -> None:
     """Raises UnknownElement for what has no known meaning, even where no derivation passes."""
     openbao_power.understood(facts, pairs)
     _documents(facts)

@@ -30,7 +30,7 @@ READ = {
     "topic": (f"arn:aws:sns:us-east-1:{HOME}:notices", "sns:Subscribe"),
     "secret": (f"arn:aws:secretsmanager:us-east-1:{HOME}:secret:portal-AbCdEf", "secretsmanager:GetSecretValue"),
     "images": (f"arn:aws:ecr:us-east-1:{HOME}:repository/jobs", "ecr:BatchGetImage"),
-    "vault": (f"arn:aws:backup:us-east-1:{HOME}:backup-vault:far", "backup:CopyFromBackupVault"),
+    "vault": (f"arn:aws:backup:us-east-1:{HOME}:backup-vault:far", "backup:CopyIntoBackupVault"),
 }
 SERVICE_OF = {"state": "s3:::state/x.json", "manifest": "s3:::manifest/x.json", "object": "s3:::tokens/x"}
 
@@ -64,7 +64,7 @@ def role(principal: dict[str, str], *statements: dict[str, Any], arn: str = DATA
 
 
 def key(*statements: dict[str, Any], arn: str = KEY, **more: Any) -> Key:
-    schedule = to(ADMIN, "kms:ScheduleKeyDeletion")
+    schedule = to(ADMIN, "kms:RevokeGrant")
     return Key(arn, arn.split(":")[4], Named("key policy", doc(schedule, *statements)), **more)
 
 
@@ -154,7 +154,7 @@ def _provider(rule: Rule, may: Sequence[str]) -> Facts:
 
 def _member_root(_rule: Rule, may: Sequence[str]) -> Facts:
     opened = key(to(f"arn:aws:iam::{OTHER}:root", "kms:Decrypt"), arn=FAR_KEY)
-    me = user(allow(["kms:ScheduleKeyDeletion", *may]))
+    me = user(allow(["kms:RevokeGrant", *may]))
     accounts = (Account(HOME), Account(OTHER))
     return Facts(DANA, [me], [opened], accounts=accounts, organisation="o-clinic", management=HOME)
 
@@ -163,7 +163,7 @@ def _member(_rule: Rule, may: Sequence[str]) -> Facts:
     far = role({"AWS": HOME}, arn=FAR)
     scp = Named("no use", doc(allow("*"), deny("kms:Decrypt")))
     accounts = (Account(HOME), Account(OTHER, scps=[[scp]]))
-    me = user(allow(["sts:AssumeRole", "kms:ScheduleKeyDeletion", *may]))
+    me = user(allow(["sts:AssumeRole", "kms:RevokeGrant", *may]))
     opened = key(to(FAR, "kms:Decrypt"), arn=FAR_KEY)
     return Facts(DANA, [me, far], [opened], accounts=accounts, organisation="o-clinic", management=HOME)
 
@@ -230,7 +230,7 @@ def config(rule: Rule, may: Sequence[str]) -> tuple[Facts, list[Pair]]:
     if rule.target in STORES:
         arn, read = READ[rule.target]
         second = Ability("read", (read,), (arn,))
-    return facts, [Pair("administer and use", Ability("administer", ("kms:ScheduleKeyDeletion",), (target,)), second)]
+    return facts, [Pair("administer and use", Ability("administer", ("kms:RevokeGrant",), (target,)), second)]
 
 
 def used(facts: Facts, pairs: list[Pair]) -> set[str]:
