@@ -17,11 +17,15 @@ sys.path.append(str(Path(__file__).parents[2] / "contract"))
 from gateway_process import WORKLOAD, GatewayProcess
 
 from infra.policies.duty_permissions import CONFIGURATION, KEY_CONFIGURATION
+from strongroom.authorization.deployed import read
 from strongroom.authorization.deployed.carried import carried
 from strongroom.authorization.deployed.stores import with_keys
 from strongroom.authorization.deployed.survey import OF_ACCOUNT, OF_REGION, Place, Survey, survey
+from strongroom.estate.loader import load
+from strongroom.estate.manifest import Account, Key, Manifest
 
 pytestmark = pytest.mark.cloud
+ROOT = Path(__file__).resolve().parents[3]
 HERE = f"us-east-1:{WORKLOAD}"
 IAM = f"arn:aws:iam::{WORKLOAD}:"
 IMAGE = f"{WORKLOAD}.dkr.ecr.us-east-1.amazonaws.com/jobs"
@@ -55,7 +59,7 @@ class Session:
         self._gateway, self._who = gateway, who
 
     def client(self, service: str, region_name: str = "us-east-1") -> Any:
-        return self._gateway.make(self._gateway.session(self._who), service, region_name)
+        return self._gateway.client(self._who, service, region_name)
 
 
 def read_as(gateway: GatewayProcess, who: str) -> Survey:
@@ -314,3 +318,42 @@ def test_one_permission_less_is_a_gap_about_what_it_reads(
     finally:
         iam.delete_role_policy(RoleName="reader", PolicyName="not")
     assert any(gap.reason.startswith(what) and "was refused" in gap.reason for gap in gaps), gaps
+
+
+def test_the_facts_are_composed_and_a_gap_through_which_somebody_acts_concerns_everything(
+    gateway: GatewayProcess, programs: None
+):
+    s3 = gateway.client(f"admin@{WORKLOAD}", "s3")
+    s3.create_bucket(Bucket="strongroom-dev-manifest")
+    written = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    s3.put_bucket_ownership_controls(Bucket="strongroom-dev-manifest", OwnershipControls=written)
+    roles = {"auditor": f"{IAM}role/strongroom/reader", "rotator": f"{IAM}role/other"}
+    lost = f"arn:aws:kms:{HERE}:key/lost"
+    manifest = Manifest(
+        env="dev",
+        environment_kind="sandbox",
+        accounts={
+            "workload": Account(id=WORKLOAD, regions=("us-east-1",), roles=roles),
+            "management": Account(id="210000000009", regions=("us-east-1",)),
+        },
+        keys=(Key(name="lost", purpose="storage", provider="aws-kms", ref=lost),),
+        stores=(),
+        repositories=(),
+        evidence=None,
+        digests={},
+    )
+    session = Session(gateway, roles["auditor"])
+    estate = load(ROOT / "stacks" / "estate.dev.yaml").model_copy(update={"vault": None, "quorums": ()})
+    found = read(manifest, estate, lambda *_: session)
+    said = {gap.reason: gap.key for gap in found.gaps}
+    for account in ("audit", "backup"):
+        assert said[f"account {account} is declared and not deployed: the auditor has no role in it"] == ""
+    assert said["key lost is in the manifest and in no Region that was read"] == lost
+    in_force = {reason.split(": ")[0]: about for reason, about in said.items() if "lists" in reason}
+    assert in_force == {"arn:aws:s3:::listed": "arn:aws:s3:::listed", "arn:aws:s3:::strongroom-dev-manifest": ""}
+    assert any(note.startswith("account management is not read") for note in found.notes)
+    assert any("it is in no organisation" in note for note in found.notes)
+    facts = found.facts
+    assert {"manifest", "task", "function"} <= {carrier.kind for carrier in facts.carriers}
+    assert {"bucket", "queue", "topic", "secret", "images"} == {store.kind for store in facts.stores}
+    assert [account.id for account in facts.accounts] == [WORKLOAD] and facts.organisation == ""
