@@ -2,20 +2,30 @@
 
 A row is a function `(cloud) -> None`; its last call must end with the expected error code, or the row must simply
 return. `moto_differs` says that plain moto gets the row wrong: the negative control runs it there and must see it fail.
+`laptop_only` says why a row is not run on AWS (a module's LAPTOP_ONLY says it for all of its rows).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
-from gateway_process import AUDIT, BACKUP, MANAGEMENT, WORKLOAD
+from gateway_process import MANAGEMENT, SEEDED_ACCOUNTS
 
-ALICE = f"arn:aws:iam::{WORKLOAD}:user/strongroom/alice"
+#: On AWS the rows run in the accounts of three profiles, `PROFILE:ACCOUNT` each: workload, backup, audit.
+ON_AWS = os.environ.get("STRONGROOM_AWS_CONTRACT") == "1"
+_named = os.environ.get("STRONGROOM_AWS_CONTRACT_PROFILES", "")
+PROFILES = [tuple(pair.split(":")) for pair in _named.split(",") if pair]
+WORKLOAD, BACKUP, AUDIT = [account for _, account in PROFILES] if ON_AWS else SEEDED_ACCOUNTS
+#: Path and first letters of everything that rows make.
+PATH, PREFIX = ("/strongroom-contract/", "contract-") if ON_AWS else ("/strongroom/", "")
+ALICE, NOBODY = (f"arn:aws:iam::{WORKLOAD}:user{PATH}{PREFIX}{who}" for who in ("alice", "nobody"))
 ADMIN = f"admin@{WORKLOAD}"
 
 
@@ -37,6 +47,7 @@ class Row:
     expect: str
     run: Callable[[Any], None]
     moto_differs: bool
+    laptop_only: str = ""
 
     def __str__(self) -> str:
         return f"{self.service}-{self.rule}"
@@ -45,12 +56,15 @@ class Row:
 ROWS: list[Row] = []
 
 
-def row(expect: str = "", *, moto_differs: bool = True) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+def row(
+    expect: str = "", *, moto_differs: bool = True, laptop_only: str = ""
+) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Registers a row; the service is the last word of the module's name, the rule is the function's name."""
 
     def register(run: Callable[[Any], None]) -> Callable[[Any], None]:
         service = run.__module__.rpartition("_")[2]
-        ROWS.append(Row(service, run.__name__, expect, run, moto_differs))
+        here = laptop_only or getattr(sys.modules[run.__module__], "LAPTOP_ONLY", "")
+        ROWS.append(Row(service, run.__name__, expect, run, moto_differs, here))
         return run
 
     return register
@@ -71,7 +85,7 @@ def outcome(cloud: Any, row_: Row) -> str:
 
 def name(prefix: str = "x") -> str:
     """A name nobody used."""
-    return f"{prefix}-{uuid.uuid4().hex[:12]}"
+    return f"{PREFIX}{prefix}-{uuid.uuid4().hex[:12]}"
 
 
 def document(*statements: dict[str, Any]) -> str:
@@ -97,14 +111,25 @@ def root(account: str = WORKLOAD) -> dict[str, str]:
 def new_role(
     cloud: Any, *permissions: dict[str, Any], account: str = WORKLOAD, trust: dict[str, Any] | None = None, **more: Any
 ) -> str:
-    """A role under /strongroom/ that alice may assume, with an inline policy; returns its ARN."""
+    """A role under PATH that alice may assume, with an inline policy; returns its ARN."""
     iam = cloud.client(f"admin@{account}", "iam")
     role = name("role")
     statement = {"Effect": "Allow", "Principal": {"AWS": ALICE}, "Action": "sts:AssumeRole", **(trust or {})}
-    made = iam.create_role(RoleName=role, Path="/strongroom/", AssumeRolePolicyDocument=document(statement), **more)
+    made = iam.create_role(RoleName=role, Path=PATH, AssumeRolePolicyDocument=document(statement), **more)
     if permissions:
         iam.put_role_policy(RoleName=role, PolicyName="inline", PolicyDocument=document(*permissions))
     return str(made["Role"]["Arn"])
+
+
+def ghost(account: str = WORKLOAD) -> str:
+    """The ARN of a role that does not exist."""
+    return f"arn:aws:iam::{account}:role{PATH}ghost"
+
+
+def admin_role(cloud: Any) -> str:
+    """The role that the administrator of the workload account acts in."""
+    acting = str(cloud.client(ADMIN, "sts").get_caller_identity()["Arn"]).split("/")[1]
+    return str(cloud.client(ADMIN, "iam").get_role(RoleName=acting)["Role"]["Arn"])
 
 
 def new_key(cloud: Any, *statements: dict[str, Any], account: str = WORKLOAD, **arguments: Any) -> str:
@@ -124,6 +149,7 @@ def new_bucket(cloud: Any, *, lock: bool = False, versioned: bool = False, accou
 
 
 __all__ = [
-    "ADMIN", "ALICE", "AUDIT", "BACKUP", "MANAGEMENT", "ROWS", "WORKLOAD", "Cloud", "Row", "allow", "deny", "document",
-    "name", "new_bucket", "new_key", "new_role", "outcome", "root", "row",
+    "ADMIN", "ALICE", "AUDIT", "BACKUP", "MANAGEMENT", "NOBODY", "ON_AWS", "PATH", "PROFILES", "ROWS", "WORKLOAD",
+    "Cloud", "Row", "admin_role", "allow", "deny", "document", "ghost", "name", "new_bucket", "new_key", "new_role",
+    "outcome", "root", "row",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-WORKLOAD, BACKUP, AUDIT = "210000000001", "210000000002", "210000000003"
+SEEDED_ACCOUNTS = WORKLOAD, BACKUP, AUDIT = "210000000001", "210000000002", "210000000003"
 MANAGEMENT = "210000000009"  # of the organisation that the rows of organisations make
 ROOT = {"user": f"root@{AUDIT}", "root": True, "account": AUDIT}
 USERS = [

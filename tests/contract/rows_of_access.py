@@ -10,10 +10,12 @@ from botocore.exceptions import ClientError
 from contract_rows import (
     ADMIN,
     BACKUP,
+    NOBODY,
     WORKLOAD,
     allow,
     deny,
     document,
+    ghost,
     name,
     new_key,
     new_role,
@@ -65,7 +67,7 @@ def a_session_is_the_role_in_its_own_account(cloud: Any) -> None:
 
 @row("AccessDenied")
 def roles_that_do_not_exist_are_not_assumed(cloud: Any) -> None:
-    cloud.assume(cloud.session("alice"), f"arn:aws:iam::{WORKLOAD}:role/strongroom/ghost")
+    cloud.assume(cloud.session("alice"), ghost())
 
 
 @row("AccessDenied")
@@ -82,7 +84,7 @@ def trusting_the_account_leaves_the_decision_to_identity_policies(cloud: Any) ->
 
 @row("AccessDenied")
 def another_accounts_trust_policy_is_checked(cloud: Any) -> None:
-    trust = {"Principal": {"AWS": f"arn:aws:iam::{WORKLOAD}:user/strongroom/nobody"}}
+    trust = {"Principal": {"AWS": NOBODY}}
     cloud.assume(cloud.session("alice"), new_role(cloud, account=BACKUP, trust=trust))
 
 
@@ -160,7 +162,7 @@ def an_unknown_element_in_a_policy_is_refused(cloud: Any) -> None:
     new_role(cloud, {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Unless": "x"})
 
 
-@row("AccessDeniedException")
+@row("AccessDeniedException", laptop_only="AWS knows every operation")
 def an_operation_of_unknown_permission_is_refused(cloud: Any) -> None:
     cloud.client(ADMIN, "logs").start_query(logGroupName="g", startTime=1, endTime=2, queryString="x")
 
@@ -171,6 +173,19 @@ def passing_a_role_needs_permission(cloud: Any) -> None:
     role = new_role(cloud, allow("ecs:*"))
     containers = [{"name": "c", "image": "i", "memory": 128}]
     cloud.client(role, "ecs").register_task_definition(family="f", taskRoleArn=passed, containerDefinitions=containers)
+
+
+@row("AccessDeniedException")
+def starting_a_task_passes_the_roles_of_its_definition(cloud: Any) -> None:
+    trust = {"Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+    passed, family = new_role(cloud, trust=trust), name("f")
+    containers = [{"name": "c", "image": "i", "memory": 128}]
+    cloud.client(ADMIN, "ecs").register_task_definition(
+        family=family, taskRoleArn=passed, containerDefinitions=containers
+    )
+    ecs = cloud.client(new_role(cloud, allow("ecs:*")), "ecs")
+    ecs.describe_task_definition(taskDefinition=family)
+    ecs.run_task(taskDefinition=family, cluster="default")
 
 
 def queue(cloud: Any, **attributes: str) -> str:
@@ -235,7 +250,7 @@ def a_secret_without_a_function_does_not_rotate_itself(cloud: Any) -> None:
     cloud.client(ADMIN, "secretsmanager").rotate_secret(SecretId=secret)
 
 
-@row()
+@row(laptop_only="each code of a device is good once in half a minute")
 def a_code_of_the_callers_device_makes_a_session_with_mfa(cloud: Any) -> None:
     iam, user = cloud.client(ADMIN, "iam"), name("user")
     iam.create_user(UserName=user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.exceptions import ClientError
-from contract_rows import ADMIN, BACKUP, WORKLOAD, allow, document, new_key, new_role, root, row
+from contract_rows import ADMIN, BACKUP, allow, document, ghost, new_key, new_role, root, row
 
 
 def kms(cloud: Any, who: str = ADMIN) -> Any:
@@ -47,8 +47,7 @@ def a_grant_alone_lets_another_account_in(cloud: Any) -> None:
 
 @row("InvalidArnException")
 def a_grantee_exists(cloud: Any) -> None:
-    ghost = f"arn:aws:iam::{WORKLOAD}:role/strongroom/ghost"
-    kms(cloud).create_grant(KeyId=new_key(cloud), GranteePrincipal=ghost, Operations=["Encrypt"])
+    kms(cloud).create_grant(KeyId=new_key(cloud), GranteePrincipal=ghost(), Operations=["Encrypt"])
 
 
 @row("ValidationException")

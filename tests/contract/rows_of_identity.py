@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from contract_rows import ADMIN, ALICE, WORKLOAD, allow, deny, document, name, new_role, row
+from contract_rows import ADMIN, ALICE, NOBODY, PATH, WORKLOAD, allow, deny, document, name, new_role, row
 
 
 def user(cloud: Any, *permissions: dict[str, Any], **more: Any) -> tuple[str, boto3.Session]:
@@ -103,8 +103,7 @@ def sessions_of_a_deleted_role_end(cloud: Any) -> None:
 def a_trust_policy_that_changed_stops_new_sessions(cloud: Any) -> None:
     role = new_role(cloud)
     assert cloud.assume(cloud.session("alice"), role)
-    nobody = f"arn:aws:iam::{WORKLOAD}:user/strongroom/nobody"
-    text = document({"Effect": "Allow", "Principal": {"AWS": nobody}, "Action": "sts:AssumeRole"})
+    text = document({"Effect": "Allow", "Principal": {"AWS": NOBODY}, "Action": "sts:AssumeRole"})
     iam = cloud.client(ADMIN, "iam")
     iam.update_assume_role_policy(RoleName=role.rsplit("/", 1)[-1], PolicyDocument=text)
     cloud.assume(cloud.session("alice"), role)
@@ -116,7 +115,7 @@ def chained_sessions_last_an_hour(cloud: Any) -> None:
     first = new_role(cloud, allow("sts:AssumeRole"))
     trust = document({"Effect": "Allow", "Principal": {"AWS": first}, "Action": "sts:AssumeRole"})
     made = cloud.client(ADMIN, "iam").create_role(
-        RoleName=second, Path="/strongroom/", AssumeRolePolicyDocument=trust, MaxSessionDuration=43200
+        RoleName=second, Path=PATH, AssumeRolePolicyDocument=trust, MaxSessionDuration=43200
     )
     session = cloud.assume(cloud.session("alice"), first)
     cloud.assume(session, made["Role"]["Arn"], DurationSeconds=3600)
@@ -129,7 +128,8 @@ def session_tags_need_their_own_trust(cloud: Any) -> None:
     wide = new_role(cloud, trust={"Action": ["sts:AssumeRole", "sts:TagSession"]})
     alice = cloud.session("alice")
     iam = cloud.client(ADMIN, "iam")
-    iam.put_user_policy(UserName="alice", PolicyName="tag", PolicyDocument=document(allow("sts:TagSession")))
+    may_tag = document(allow("sts:TagSession"))
+    iam.put_user_policy(UserName=ALICE.rsplit("/", 1)[-1], PolicyName="tag", PolicyDocument=may_tag)
     assert cloud.assume(alice, wide, Tags=tags)
     cloud.assume(alice, new_role(cloud), Tags=tags)
 
@@ -159,15 +159,16 @@ def a_source_identity_stays_through_the_chain(cloud: Any) -> None:
     first = new_role(cloud, allow(actions), trust={"Action": actions})
     trust = {"Effect": "Allow", "Principal": {"AWS": first}, "Action": actions}
     iam, second = cloud.client(ADMIN, "iam"), name("role")
-    iam.create_role(RoleName=second, AssumeRolePolicyDocument=document(trust))
+    made = iam.create_role(RoleName=second, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
     condition = {"StringEquals": {"aws:SourceIdentity": "alice"}}
     text = document(allow("sqs:ListQueues", Condition=condition))
     iam.put_role_policy(RoleName=second, PolicyName="p", PolicyDocument=text)
-    iam.put_user_policy(UserName="alice", PolicyName="source", PolicyDocument=document(allow("sts:SetSourceIdentity")))
+    may_name = document(allow("sts:SetSourceIdentity"))
+    iam.put_user_policy(UserName=ALICE.rsplit("/", 1)[-1], PolicyName="source", PolicyDocument=may_name)
     session = cloud.assume(cloud.session("alice"), first, SourceIdentity="alice")
-    chained = cloud.assume(session, f"arn:aws:iam::{WORKLOAD}:role/{second}")
+    chained = cloud.assume(session, made)
     cloud.make(chained, "sqs").list_queues()
-    plain = cloud.assume(cloud.assume(cloud.session("alice"), first), f"arn:aws:iam::{WORKLOAD}:role/{second}")
+    plain = cloud.assume(cloud.assume(cloud.session("alice"), first), made)
     try:
         cloud.make(plain, "sqs").list_queues()
     except ClientError as refused:

@@ -12,10 +12,11 @@ from contract_rows import (
     ADMIN,
     ALICE,
     BACKUP,
-    WORKLOAD,
+    admin_role,
     allow,
     deny,
     document,
+    ghost,
     name,
     new_key,
     new_role,
@@ -71,7 +72,7 @@ def keys_are_disabled_and_enabled_by_arn(cloud: Any) -> None:
     assert kms(cloud).get_key_policy(KeyId=key, PolicyName="default")["Policy"]
 
 
-@row()
+@row(laptop_only="AWS takes minutes for a rotation")
 def rotation_makes_new_material_and_old_ciphertexts_open(cloud: Any) -> None:
     key = new_key(cloud)
     before = kms(cloud).describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"]
@@ -85,7 +86,7 @@ def rotation_makes_new_material_and_old_ciphertexts_open(cloud: Any) -> None:
     assert before != after
 
 
-@row("LimitExceededException")
+@row("LimitExceededException", laptop_only="AWS takes minutes for a rotation")
 def a_key_is_rotated_on_demand_25_times(cloud: Any) -> None:
     key = new_key(cloud)
     for _ in range(26):
@@ -132,8 +133,7 @@ def malformed_key_policy_is_refused(cloud: Any) -> None:
 
 @row("MalformedPolicyDocumentException")
 def key_policy_names_existing_principals(cloud: Any) -> None:
-    ghost = {"AWS": f"arn:aws:iam::{WORKLOAD}:role/strongroom/ghost"}
-    new_key(cloud, allow("kms:Decrypt", Principal=ghost))
+    new_key(cloud, allow("kms:Decrypt", Principal={"AWS": ghost()}))
 
 
 @row("MalformedPolicyDocumentException")
@@ -141,7 +141,7 @@ def key_policy_does_not_lock_its_writer_out(cloud: Any) -> None:
     kms(cloud).create_key(Policy=document(allow("kms:Decrypt", Principal={"AWS": ALICE})))
 
 
-@row(moto_differs=False)
+@row(moto_differs=False, laptop_only="nobody could remove the key")
 def lockout_check_can_be_bypassed(cloud: Any) -> None:
     policy = document(allow("kms:Decrypt", Principal={"AWS": ALICE}))
     assert kms(cloud).create_key(Policy=policy, BypassPolicyLockoutSafetyCheck=True)
@@ -150,7 +150,7 @@ def lockout_check_can_be_bypassed(cloud: Any) -> None:
 @row("AccessDeniedException")
 def identity_policy_alone_does_not_open_a_key_that_does_not_delegate(cloud: Any) -> None:
     role = new_role(cloud, allow("kms:*"))
-    admin = "arn:aws:iam::" + WORKLOAD + ":role/OrganizationAccountAccessRole"
+    admin = admin_role(cloud)
     key = kms(cloud).create_key(Policy=document(allow("kms:*", Principal={"AWS": admin})))["KeyMetadata"]["Arn"]
     kms(cloud, role).generate_data_key(KeyId=key, KeySpec="AES_256")
 
@@ -180,7 +180,7 @@ def rotator_rewraps_and_does_not_decrypt(cloud: Any) -> None:
     kms(cloud, role).decrypt(CiphertextBlob=blob)
 
 
-@row()
+@row(laptop_only="AWS names no statement")
 def the_refusal_names_the_deciding_statement(cloud: Any) -> None:
     role = new_role(cloud, allow("kms:*"))
     key = new_key(cloud, deny("kms:Decrypt", Principal={"AWS": role}, Sid="WritersNeverDecrypt"))

@@ -29,31 +29,31 @@ def retain(cloud: Any, bucket: str, version: str, mode: str, span: timedelta, wh
     s3(cloud, who).put_object_retention(Bucket=bucket, Key="k", VersionId=version, Retention=retention, **more)
 
 
-@row("AccessDenied", moto_differs=False)
+@row("AccessDenied", moto_differs=False, laptop_only="a compliance lock outlives the test")
 def a_retained_version_is_not_deleted(cloud: Any) -> None:
     bucket, version = locked(cloud)
     s3(cloud).delete_object(Bucket=bucket, Key="k", VersionId=version)
 
 
-@row("AccessDenied", moto_differs=False)
+@row("AccessDenied", moto_differs=False, laptop_only="a compliance lock outlives the test")
 def compliance_is_not_bypassed(cloud: Any) -> None:
     bucket, version = locked(cloud)
     s3(cloud).delete_object(Bucket=bucket, Key="k", VersionId=version, BypassGovernanceRetention=True)
 
 
-@row("AccessDenied")
+@row("AccessDenied", laptop_only="a compliance lock outlives the test")
 def compliance_is_not_shortened(cloud: Any) -> None:
     bucket, version = locked(cloud)
     retain(cloud, bucket, version, "COMPLIANCE", SOON, BypassGovernanceRetention=True)
 
 
-@row("AccessDenied")
+@row("AccessDenied", laptop_only="a compliance lock outlives the test")
 def compliance_is_not_weakened_to_governance(cloud: Any) -> None:
     bucket, version = locked(cloud)
     retain(cloud, bucket, version, "GOVERNANCE", 3 * SOON, BypassGovernanceRetention=True)
 
 
-@row()
+@row(laptop_only="a compliance lock outlives the test")
 def retention_is_extended_and_read_back(cloud: Any) -> None:
     bucket, version = locked(cloud)
     retain(cloud, bucket, version, "COMPLIANCE", 5 * SOON)
@@ -97,7 +97,7 @@ def default_lock(cloud: Any) -> str:
     return bucket
 
 
-@row(moto_differs=False)
+@row(moto_differs=False, laptop_only="a compliance lock outlives the test")
 def the_default_applies_to_a_put(cloud: Any) -> None:
     bucket = default_lock(cloud)
     s3(cloud).put_object(Bucket=bucket, Key="k", Body=b"x")
@@ -106,7 +106,7 @@ def the_default_applies_to_a_put(cloud: Any) -> None:
     assert head["ObjectLockRetainUntilDate"] > datetime.now(UTC) + 23 * SOON
 
 
-@row("AccessDenied")
+@row("AccessDenied", laptop_only="a compliance lock outlives the test")
 def the_default_applies_to_a_multipart_upload(cloud: Any) -> None:
     bucket, client = default_lock(cloud), s3(cloud)
     upload = client.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
@@ -120,7 +120,7 @@ def the_default_applies_to_a_multipart_upload(cloud: Any) -> None:
     client.delete_object(Bucket=bucket, Key="k", VersionId=done["VersionId"])
 
 
-@row("AccessDenied")
+@row("AccessDenied", laptop_only="a compliance lock outlives the test")
 def a_multipart_upload_keeps_its_own_lock(cloud: Any) -> None:
     bucket, client = new_bucket(cloud, lock=True), s3(cloud)
     lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime.now(UTC) + SOON}
@@ -135,7 +135,7 @@ def a_multipart_upload_keeps_its_own_lock(cloud: Any) -> None:
     client.delete_object(Bucket=bucket, Key="k", VersionId=done["VersionId"])
 
 
-@row("AccessDenied")
+@row("AccessDenied", laptop_only="a compliance lock outlives the test")
 def a_copy_carries_the_lock_it_asks_for(cloud: Any) -> None:
     bucket, _ = locked(cloud)
     lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime.now(UTC) + SOON}
@@ -156,14 +156,14 @@ def versioning_is_not_suspended_under_lock(cloud: Any) -> None:
     s3(cloud).put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
-@row(moto_differs=False)
+@row(moto_differs=False, laptop_only="a compliance lock outlives the test")
 def a_delete_marker_hides_but_keeps_the_version(cloud: Any) -> None:
     bucket, version = locked(cloud)
     assert s3(cloud).delete_object(Bucket=bucket, Key="k")["DeleteMarker"]
     assert s3(cloud).get_object(Bucket=bucket, Key="k", VersionId=version)["Body"].read() == b"x"
 
 
-@row()
+@row(laptop_only="a compliance lock outlives the test")
 def a_batch_delete_says_which_version_is_locked(cloud: Any) -> None:
     bucket, version = locked(cloud)
     free = s3(cloud).put_object(Bucket=bucket, Key="free", Body=b"x")["VersionId"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contract_rows import ADMIN, ALICE, allow, document, name, new_role, row
+from contract_rows import ADMIN, ALICE, PATH, allow, document, name, new_role, row
 
 
 def sized(size: int, statement: dict[str, Any]) -> str:
@@ -70,7 +70,7 @@ def a_trust_policy_has_2048_characters(cloud: Any) -> None:
     iam = cloud.client(ADMIN, "iam")
     for size in (2048, 2049):
         text = sized(size, statement)
-        iam.create_role(RoleName=name("role"), Path="/strongroom/", AssumeRolePolicyDocument=text)
+        iam.create_role(RoleName=name("role"), Path=PATH, AssumeRolePolicyDocument=text)
 
 
 @row("LimitExceeded")

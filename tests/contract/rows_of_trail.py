@@ -28,6 +28,7 @@ from contract_rows import (
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+LAPTOP_ONLY = "CloudTrail delivers minutes later, and event history is as late"
 CLOUDTRAIL = {"Service": "cloudtrail.amazonaws.com"}
 
 

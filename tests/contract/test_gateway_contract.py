@@ -108,3 +108,8 @@ def test_plain_moto_does_not_keep_the_rule(plain: PlainMoto, row: Row) -> None:
 def test_every_module_of_rows_is_used() -> None:
     assert len(ROWS) >= 90
     assert {row.run.__module__ for row in ROWS} == {module.__name__ for module in MODULES}
+
+
+def test_rows_that_do_not_run_on_aws_say_why() -> None:
+    assert all(len(row.laptop_only) > 10 for row in ROWS if row.laptop_only)
+    assert sum(not row.laptop_only for row in ROWS) >= 150
