@@ -22,6 +22,8 @@ from strongroom.estate.manifest import Manifest
 from strongroom.estate.model import Estate
 
 Stores = tuple[list[Store], dict[str, str]]
+#: The services, as ARNs name them, whose data AWS alone decides on.
+_DECIDED = (["s3"], ["sqs"], ["sns"], ["secretsmanager"])
 
 
 def read_buckets(client: Any, account: str) -> Stores:
@@ -172,8 +174,9 @@ def stores_by_purpose(manifest: Manifest, estate: Estate) -> dict[str, tuple[str
     """The estate's stores, name -> purpose and ARN, by which pairs say what nobody may do together.
 
     Purposes: `data` (a store of a class), `repository` and `control` (of one copy), `evidence`, `manifest`, `state`.
+    A database, whose own logins decide who reads it, is none of them.
     """
-    found = {store.name: ("data", store.arn) for store in manifest.stores if store.arn.startswith("arn:")}
+    found = {store.name: ("data", store.arn) for store in manifest.stores if store.arn.split(":")[2:3] in _DECIDED}
     for repository in manifest.repositories:
         for copy in repository.copies:
             for purpose, url in (("repository", copy.url), ("control", copy.control_url)):

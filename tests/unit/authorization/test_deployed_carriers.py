@@ -255,6 +255,9 @@ def manifest() -> Manifest:
         keys=(),
         stores=(
             Deployed.model_validate({"name": "images", "kind": "bucket", "class": "imaging", "arn": "arn:aws:s3:::i"}),
+            Deployed.model_validate(
+                {"name": "db", "kind": "postgres", "class": "x", "arn": f"arn:aws:rds:{HERE}:db:d"}
+            ),
             Deployed.model_validate({"name": "folder", "kind": "folder", "class": "imaging", "endpoint": "file:x"}),
         ),
         repositories=(Repository(id="r", id_key="id", copies=copies, lock_days=1, lock_mode="GOVERNANCE"),),
