@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 from moto.rds.models import DBInstance, rds_backends
+from moto.secretsmanager.models import FakeSecret
 from psycopg import sql
 
 from .access import Demand
@@ -123,6 +124,22 @@ class Databases:
         verifier = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
         text = sql.SQL(verb + " role {} login createdb createrole password {}")
         connection.execute(text.format(sql.Identifier(user), sql.Literal(verifier)))
+
+    def renew(self, secret: FakeSecret, version: str) -> None:
+        """A new password of an instance's master user, as a new version of the secret that RDS keeps for it."""
+        every = (rds_backends[secret.account_id][secret.region].databases).values()
+        held = (one for one in every if isinstance(one, DBInstance) and one.manage_master_user_password)
+        instance = next((one for one in held if one.master_user_secret.secret.arn == secret.arn), None)
+        if instance is None:
+            raise Refuse("InvalidRequestException", f"the database instance of {secret.name} no longer exists")
+        user, password, server = str(instance.master_username), secrets.token_urlsafe(24), self._server()
+        if server is not None:
+            with self._admin(server) as connection:
+                self._role(connection, user, password)
+        text = json.dumps({"username": user, "password": password})
+        row = {"version_id": version, "version_stages": ["AWSCURRENT"], "secret_string": text}
+        secret.reset_default_version({**row, "createdate": int(self._cloud.clock().timestamp())}, version)
+        secret.secret_string = text
 
     @staticmethod
     def _keep_secret(instance: DBInstance, user: str, password: str) -> None:

@@ -44,7 +44,7 @@ from .organizations import Organizations
 from .private_files import private_folder, write_private
 from .rds import Databases
 from .s3 import s3_rules
-from .secretsmanager import Secrets
+from .secret_values import Secrets
 from .seeding import seed
 from .service_calls import ServiceCalls
 from .sqs import Queues
@@ -83,7 +83,7 @@ class Config:
 def all_rules(cloud: Cloud, trail: Trail) -> tuple[list[Rule], Delivery]:
     """The rules of every service, and the delivery of events that CloudTrail's rules steer."""
     use = KeyUse(cloud)
-    objects = s3_rules(cloud, use)
+    objects, databases = s3_rules(cloud, use), Databases(cloud)
     delivery = Delivery(cloud, trail, ServiceCalls(cloud, objects, trail))
     rules = [
         *KeyAdministration(cloud).rules(),
@@ -98,9 +98,9 @@ def all_rules(cloud: Cloud, trail: Trail) -> tuple[list[Rule], Delivery]:
         *Iam(cloud).rules(),
         *iam_quotas.rules(),
         *Queues(cloud, use).rules(),
-        *Secrets(cloud, use).rules(),
+        *Secrets(cloud, use, databases).rules(),
         *Parameters(cloud, use).rules(),
-        *Databases(cloud).rules(),
+        *databases.rules(),
         *Vaults(cloud).rules(),
         *RecoveryPoints(cloud).rules(),
         *CloudTrail(cloud, delivery).rules(),
