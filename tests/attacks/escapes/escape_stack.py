@@ -13,7 +13,9 @@ from gateway_process import GatewayProcess
 
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
-from strongroom.authorization.prover import Ability, Account, Carrier, Facts, Human, Identity, Key, Pair
+from strongroom.authorization.deployed.organisation import Organisation, read_organisation
+from strongroom.authorization.deployed.stores import read_buckets, read_queues, read_secrets, with_keys
+from strongroom.authorization.prover import Ability, Account, Carrier, Facts, Human, Identity, Key, Pair, Store
 
 REGION, ELSEWHERE = "us-east-1", "us-west-2"
 ACCOUNTS = [f"31{number:010d}" for number in range(200)]
@@ -21,6 +23,11 @@ ACCOUNTS = [f"31{number:010d}" for number in range(200)]
 OUTSIDE = "000000000000"
 OUTSIDER_USER = {"user": "outsider", "path": "/", "account": OUTSIDE}
 SECRET = b"a patient's name"
+_STORES = (
+    ("bucket", "s3", read_buckets),
+    ("queue", "sqs", read_queues),
+    ("secret", "secretsmanager", read_secrets),
+)
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -147,6 +154,7 @@ class Stack:
         self.admins: dict[str, Actor] = {}
         self.account = self.another_account()
         self.keys: list[str] = []
+        self.kinds: set[str] = set()
         self.carriers: list[Carrier] = []
         self.ciphertexts: dict[str, bytes] = {}
         self.context: dict[str, str] = {}
@@ -229,13 +237,41 @@ class Stack:
         self.keys.append(arn)
         return arn
 
-    def bucket(self, name: str, *statements: dict[str, Any], lock: bool = False) -> str:
-        """A bucket whose policy has the statements; its ARN. Names are everybody's: the account stands in front."""
-        full = f"{self.account}-{name}"
-        self.admin.s3.create_bucket(Bucket=full, ObjectLockEnabledForBucket=lock)
+    def bucket(self, *statements: dict[str, Any], lock: bool = False, **objects: bytes) -> str:
+        """A bucket whose policy has the statements (on `@`, which stands for its ARN), with objects; its ARN."""
+        name = f"{self.account}-bucket"
+        self.admin.s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=lock)
+        self.kinds.add("bucket")
+        arn = f"arn:aws:s3:::{name}"
         if statements:
-            self.admin.s3.put_bucket_policy(Bucket=full, Policy=document(*statements))
-        return f"arn:aws:s3:::{full}"
+            self.admin.s3.put_bucket_policy(Bucket=name, Policy=document(*statements).replace('"@', f'"{arn}'))
+        for key, body in objects.items():
+            self.admin.s3.put_object(Bucket=name, Key=key, Body=body)
+        return arn
+
+    def secret(self, value: str, *statements: dict[str, Any]) -> str:
+        """A secret, under the service's own key, with a policy; its ARN."""
+        client = self.admin.at("secretsmanager")
+        arn = str(client.create_secret(Name="credentials", SecretString=value)["ARN"])
+        self.kinds.add("secret")
+        if statements:
+            client.put_resource_policy(SecretId=arn, ResourcePolicy=document(*statements))
+        return arn
+
+    def queue(self, *statements: dict[str, Any]) -> str:
+        """A queue with a policy; its URL."""
+        url = str(self.admin.at("sqs").create_queue(QueueName="notices")["QueueUrl"])
+        self.kinds.add("queue")
+        if statements:
+            arn = f"arn:aws:sqs:{REGION}:{self.account}:notices"
+            text = document(*statements).replace('"@', f'"{arn}')
+            self.admin.at("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": text})
+        return url
+
+    def nobody_may(self, *abilities: tuple[str, str]) -> None:
+        """The pair of this stack: nobody may do the action on the resource, or both of two."""
+        first, *rest = (Ability(action, (action,), (arn,)) for action, arn in abilities)
+        self.chosen_pairs = [Pair(" and ".join(action for action, _ in abilities), first, rest[0] if rest else None)]
 
     # attacking
 
@@ -249,10 +285,15 @@ class Stack:
         answer = self.dana.kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
         assert answer["KeyState"] == "PendingDeletion"
 
-    def becomes_user(self, who: Actor, user: Actor) -> Actor:
-        """`user`, by an access key that `who` makes."""
-        key = who.iam.create_access_key(UserName=user.name)["AccessKey"]
-        return Actor(self.cloud, user.arn, Credentials(key["AccessKeyId"], key["SecretAccessKey"]))
+    def with_key(self, arn: str, key: str, secret: str) -> Actor:
+        """A user by its access key."""
+        return Actor(self.cloud, arn, Credentials(key, secret))
+
+    def becomes_user(self, who: Actor, name: str) -> Actor:
+        """A user, by an access key that `who` makes."""
+        key = who.iam.create_access_key(UserName=name)["AccessKey"]
+        arn = f"arn:aws:iam::{self.account}:user/{name}"
+        return self.with_key(arn, key["AccessKeyId"], key["SecretAccessKey"])
 
     # proving
 
@@ -261,7 +302,16 @@ class Stack:
         identities: list[Identity] = []
         keys: list[Key] = []
         groups: dict[str, Any] = {}
+        stores: list[Store] = []
+        organisation = Organisation("", "", tuple(Account(account) for account in self.accounts), ())
+        if "organisation" in self.kinds:
+            organisation = read_organisation(self.accounts, lambda account: self.admins[account].at("organizations"))
         for account in self.accounts:
+            for kind, service, read_stores in _STORES:
+                if kind in self.kinds:
+                    found_here, unread = read_stores(self.admins[account].at(service), account)
+                    assert not unread
+                    stores += found_here
             found = read_identities(self.cloud.client(self.admins[account].credentials, "iam", REGION), account)
             identities += found.identities
             groups |= found.groups
@@ -274,7 +324,10 @@ class Stack:
             identities=identities,
             keys=keys,
             carriers=self.carriers,
-            accounts=[Account(account) for account in self.accounts],
+            stores=with_keys(stores, keys),
+            accounts=organisation.accounts,
+            organisation=organisation.id,
+            management=organisation.management,
             groups=groups,
         )
 

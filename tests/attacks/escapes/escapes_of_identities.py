@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from escape_stack import Stack, allow, document, to
+from escape_stack import Stack, allow, deny, document, to, trusting
 from escape_table import escape, given
 
 OURS = "`duty-boundary` allows no duty any write to IAM, deployers are under `deployer-boundary`"
@@ -159,7 +159,7 @@ def makes_a_key_of_another_user(stack: Stack, hole: bool) -> Iterator[None]:
     stack.permits(dana, *given(hole, allow("iam:CreateAccessKey", runner.arn)))
     stack.key(to(runner, "kms:Decrypt"))
     yield
-    stack.opens(stack.becomes_user(dana, runner))
+    stack.opens(stack.becomes_user(dana, runner.name))
 
 
 @escape("login-create", OURS, shows="the password is taken; there is no console on the laptop to use it in")
@@ -186,3 +186,75 @@ def two_accounts_of_one_person(stack: Stack, hole: bool) -> Iterator[None]:
         stack.opens(runner)
     else:
         stack.opens(stack.dana)
+
+
+@escape("user-policy-detach", OURS)
+def detaches_what_denies_it(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:DetachUserPolicy takes an explicit Deny away."""
+    dana = stack.dana
+    guard = stack.policy("guard", deny("kms:Decrypt"))
+    stack.admin.iam.attach_user_policy(UserName="dana", PolicyArn=guard)
+    stack.permits(dana, allow("kms:Decrypt"), *given(hole, allow("iam:DetachUserPolicy", dana.arn)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.detach_user_policy(UserName="dana", PolicyArn=guard)
+    stack.opens(dana)
+
+
+@escape("group-leave", OURS)
+def leaves_a_group_that_denies(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:RemoveUserFromGroup takes away what the group denies."""
+    dana = stack.dana
+    group = stack.group("restrained", deny("kms:Decrypt"), members=[dana])
+    stack.permits(dana, allow("kms:Decrypt"), *given(hole, allow("iam:RemoveUserFromGroup", group)))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.remove_user_from_group(GroupName="restrained", UserName="dana")
+    stack.opens(dana)
+
+
+@escape("create-role", OURS)
+def makes_a_role_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:CreateRole with iam:PutRolePolicy."""
+    dana = stack.dana
+    stack.permits(dana, allow("iam:PutRolePolicy"), *given(hole, allow("iam:CreateRole")))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    trust = document(trusting(dana))
+    role = dana.iam.create_role(RoleName="mine", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    dana.iam.put_role_policy(RoleName="mine", PolicyName="all", PolicyDocument=EVERYTHING)
+    stack.opens(dana.becomes(role))
+
+
+@escape("create-user-key", OURS)
+def makes_a_user_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:CreateUser with iam:CreateAccessKey and iam:AddUserToGroup."""
+    dana = stack.dana
+    mine = f"arn:aws:iam::{stack.account}:user/mine"
+    group = stack.group("restorers", allow("kms:Decrypt"))
+    stack.permits(
+        dana,
+        deny("kms:Decrypt"),
+        allow("iam:CreateAccessKey", mine),
+        allow("iam:AddUserToGroup", group),
+        *given(hole, allow("iam:CreateUser", mine)),
+    )
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.create_user(UserName="mine")
+    dana.iam.add_user_to_group(GroupName="restorers", UserName="mine")
+    stack.opens(stack.becomes_user(dana, "mine"))
+
+
+@escape("create-group-put", OURS)
+def makes_a_group_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
+    """iam:CreateGroup with iam:PutGroupPolicy and iam:AddUserToGroup."""
+    dana = stack.dana
+    rest = allow(["iam:PutGroupPolicy", "iam:AddUserToGroup"])
+    stack.permits(dana, rest, *given(hole, allow("iam:CreateGroup")))
+    stack.key(to(stack.account, "kms:Decrypt"))
+    yield
+    dana.iam.create_group(GroupName="mine")
+    dana.iam.put_group_policy(GroupName="mine", PolicyName="all", PolicyDocument=EVERYTHING)
+    dana.iam.add_user_to_group(GroupName="mine", UserName="dana")
+    stack.opens(dana)

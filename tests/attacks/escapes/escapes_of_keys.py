@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from escape_stack import ELSEWHERE, Stack, allow, deny, document, to
+from escape_stack import ELSEWHERE, SECRET, Stack, allow, deny, document, to
 from escape_table import escape, given
 
 POLICY = "the policy owner may not use keys (`deployer-boundary`), the administrator may not write policies"
@@ -166,3 +166,33 @@ def a_key_for_everybody(stack: Stack, hole: bool) -> Iterator[None]:
     stack.key(*given(hole, everybody), context={"tenant": "north"})
     yield
     stack.opens(stack.outsider)
+
+
+@escape("may kms:ReEncryptFrom", "`kms:ReEncryptOnSameKey` binds the rotator to one key")
+def moves_it_under_a_key_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
+    """kms:ReEncryptFrom moves a ciphertext under a key of one's own, which is as good as opening it."""
+    dana = stack.dana
+    key = stack.key(*given(hole, to(dana, "kms:ReEncryptFrom")))
+    abroad = stack.another_account()
+    mine = stack.admins[abroad].kms.create_key(Policy=document(to(stack.admins[abroad], "kms:*"), to(dana, "kms:*")))
+    stack.permits(dana, allow("kms:ReEncryptTo", mine["KeyMetadata"]["Arn"]))
+    stack.nobody_may(("kms:ScheduleKeyDeletion", key), ("kms:ReEncryptFrom", key))
+    yield
+    moved = dana.kms.re_encrypt(CiphertextBlob=stack.ciphertexts[key], DestinationKeyId=mine["KeyMetadata"]["Arn"])
+    assert stack.admins[abroad].kms.decrypt(CiphertextBlob=moved["CiphertextBlob"])["Plaintext"] == SECRET
+
+
+@escape("alias-move", "aliases are the deployer's, and jobs name keys by their ARNs")
+def moves_the_alias(stack: Stack, hole: bool) -> Iterator[None]:
+    """kms:UpdateAlias with kms:CreateKey gets all that is encrypted from then on."""
+    dana = stack.dana
+    alias = f"arn:aws:kms:us-east-1:{stack.account}:alias/data"
+    stack.permits(dana, allow("kms:CreateKey"), *given(hole, allow("kms:UpdateAlias", alias)))
+    key = stack.key(*given(hole, to(dana, "kms:UpdateAlias")))
+    stack.admin.kms.create_alias(AliasName="alias/data", TargetKeyId=key)
+    yield
+    policy = document(to(dana, "kms:*"), to(stack.account, "kms:Encrypt"))
+    mine = dana.kms.create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    dana.kms.update_alias(AliasName="alias/data", TargetKeyId=mine)
+    written = stack.admin.kms.encrypt(KeyId="alias/data", Plaintext=SECRET)["CiphertextBlob"]
+    assert dana.kms.decrypt(CiphertextBlob=written)["Plaintext"] == SECRET

@@ -7,6 +7,7 @@ import json
 import escapes_of_identities
 import escapes_of_keys
 import escapes_of_roles
+import escapes_of_stores
 import pytest
 from escape_stack import Cloud, Stack, refused
 from escape_table import ESCAPES, Escape
@@ -15,7 +16,7 @@ from strongroom.authorization.prover import prove
 from strongroom.authorization.prover.checker import check
 
 pytestmark = pytest.mark.cloud
-MODULES = (escapes_of_keys, escapes_of_roles, escapes_of_identities)
+MODULES = (escapes_of_keys, escapes_of_roles, escapes_of_identities, escapes_of_stores)
 
 
 @pytest.mark.parametrize("escape", ESCAPES, ids=str)
