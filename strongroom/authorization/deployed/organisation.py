@@ -44,9 +44,8 @@ def read_organisation(accounts: Sequence[str], client: Client) -> Organisation:
             ids[account] = found["Id"]
             managements.add(found["MasterAccountId"])
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            alone = "it is in no organisation" if code == NONE else refused(error)
-            notes.append(f"account {account}: {alone}")
+            if error.response["Error"]["Code"] != NONE:  # in no organisation there is nothing to leave out
+                notes.append(_left_out(account, error))
     common = set(ids.values())
     one = common.pop() if len(common) == 1 and len(ids) == len(accounts) else ""
     management = managements.pop() if one else ""
@@ -68,8 +67,12 @@ def _above(
         try:
             return {account: tree.above(account) for account in accounts if account != management}, []
         except ClientError as error:
-            said.append(f"SCPs and RCPs are left out, since they only take away: account {reader}: {refused(error)}")
+            said.append(_left_out(reader, error))
     return {}, said
+
+
+def _left_out(account: str, error: ClientError) -> str:
+    return f"SCPs and RCPs are left out, since they only take away: account {account}: {refused(error)}"
 
 
 class _Tree:

@@ -109,11 +109,11 @@ def test_members_may_not_read_the_tree_which_is_said_and_no_gap(tree: Tree):
 def test_an_account_outside_leaves_the_organisation_of_all_unknown(tree: Tree):
     found = read_organisation([WORKLOAD, BACKUP], clients(tree))
     assert (found.id, found.management) == ("", "")
-    assert f"account {BACKUP}: it is in no organisation" in found.notes
+    assert not any(BACKUP in note for note in found.notes)  # nothing of it is left out
 
 
 def test_a_refusal_is_a_note(tree: Tree):
     found = read_organisation([WORKLOAD], clients(tree, "blind"))
-    assert found == Organisation(
-        "", "", (Account(WORKLOAD),), (f"account {WORKLOAD}: DescribeOrganization was refused: AccessDeniedException",)
-    )
+    (note,) = found.notes
+    assert note.endswith(f"account {WORKLOAD}: DescribeOrganization was refused: AccessDeniedException")
+    assert found == Organisation("", "", (Account(WORKLOAD),), (note,))
