@@ -15,7 +15,7 @@ from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
 from strongroom.authorization.deployed.organisation import Organisation, read_organisation
 from strongroom.authorization.deployed.stores import read_buckets, read_queues, read_secrets, with_keys
-from strongroom.authorization.prover import Ability, Account, Carrier, Facts, Human, Identity, Key, Pair, Store
+from strongroom.authorization.prover import Ability, Account, Carrier, Facts, Human, Identity, Key, Pair, Quorum, Store
 
 REGION, ELSEWHERE = "us-east-1", "us-west-2"
 ACCOUNTS = [f"31{number:010d}" for number in range(200)]
@@ -156,6 +156,7 @@ class Stack:
         self.keys: list[str] = []
         self.kinds: set[str] = set()
         self.carriers: list[Carrier] = []
+        self.quorums: list[Quorum] = []
         self.ciphertexts: dict[str, bytes] = {}
         self.context: dict[str, str] = {}
         self.people: dict[str, list[Actor]] = {}
@@ -324,6 +325,7 @@ class Stack:
             identities=identities,
             keys=keys,
             carriers=self.carriers,
+            quorums=self.quorums,
             stores=with_keys(stores, keys),
             accounts=organisation.accounts,
             organisation=organisation.id,

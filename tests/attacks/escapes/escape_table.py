@@ -29,8 +29,23 @@ class Escape:
         return self.name
 
 
+#: What a thief tries, which is refused.
+Attempt = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A configuration that keeps its duties apart."""
+
+    name: str
+    configure: Callable[[Stack], list[Attempt]]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 ESCAPES: list[Escape] = []
-CLEAN: list[Escape] = []
+CLEAN: list[Clean] = []
 
 
 def escape(edge: str, ours: str, shows: str = "") -> Callable[[Case], Case]:
@@ -43,10 +58,10 @@ def escape(edge: str, ours: str, shows: str = "") -> Callable[[Case], Case]:
     return register
 
 
-def clean(case: Case) -> Case:
-    """Registers a clean configuration; after its `yield` each call in turn must be refused (see `attempts`)."""
-    CLEAN.append(Escape(_title(case), "", "", case))
-    return case
+def clean(configure: Callable[[Stack], list[Attempt]]) -> Callable[[Stack], list[Attempt]]:
+    """Registers a clean configuration, which gives the thief's attempts, under the first line of its docstring."""
+    CLEAN.append(Clean(_title(configure), configure))
+    return configure
 
 
 def given(hole: bool, *statements: dict[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -54,5 +69,5 @@ def given(hole: bool, *statements: dict[str, Any]) -> tuple[dict[str, Any], ...]
     return statements if hole else ()
 
 
-def _title(case: Case) -> str:
+def _title(case: Callable[..., Any]) -> str:
     return str(case.__doc__).splitlines()[0].rstrip(".")
