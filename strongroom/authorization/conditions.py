@@ -80,7 +80,7 @@ def _condition(name: str, key: str, values: tuple[str, ...], variables: bool, wh
         # with ForAnyValue there must be a value that decides, so IfExists adds nothing
         holds = _for_any(lowered, test, negated)
     else:
-        holds = _single(lowered, test, negated, absent=negated or operator != base)
+        holds = _single(lowered, test, negated, absent=negated or operator != base, where=where)
     return Condition(name, key, values, holds)
 
 
@@ -94,13 +94,15 @@ def _null(key: str, values: tuple[str, ...], where: str) -> Callable[[Facts], bo
     return lambda facts: (key not in facts) in wanted
 
 
-def _single(key: str, test: Test, negated: bool, *, absent: bool) -> Callable[[Facts], bool]:
+def _single(key: str, test: Test, negated: bool, *, absent: bool, where: str) -> Callable[[Facts], bool]:
     def holds(facts: Facts) -> bool:
         value = facts.get(key)
         if value is None:
             return absent
-        # a multi-valued key needs a set operator: without one no operator matches it, negated or not
-        return isinstance(value, str) and test(value, facts) != negated
+        if not isinstance(value, str):
+            # AWS requires a set operator here and says nothing of what else happens: to match nothing would open a Deny
+            raise UnknownElement(f"{where}: the key has several values", hint="use ForAllValues or ForAnyValue")
+        return test(value, facts) != negated
 
     return holds
 

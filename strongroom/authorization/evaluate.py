@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from strongroom.authorization import abroad
 from strongroom.authorization.decision import Decision, Layer, Outcome, Step
 from strongroom.authorization.documents import Form, Named
 from strongroom.authorization.grants import Grant
@@ -94,11 +95,20 @@ def _decide(request: Request, steps: dict[Layer, Step], *, mandatory: bool) -> D
     for layer in (Layer.SCP, Layer.RCP, Layer.ENDPOINT):
         if steps[layer].outcome is Outcome.SILENT:
             return _decision(False, f"no {layer.value} allows it", steps[layer], steps)
-    if request.principal.kind in ("service", "anonymous", "federated"):
+    kind = request.principal.kind
+    # services call in nobody's account; who has no account yet is nobody of the resource's
+    if kind not in ("service", "federated") and not abroad.offered(request.action_key) and _foreign(request):
+        service = Step(Layer.RESOURCE, Outcome.SILENT)
+        return _decision(False, f"{request.action} is offered to the resource's own account alone", service, steps)
+    if kind in ("service", "anonymous", "federated"):
         return _by_resource_alone(steps)
-    if request.owner != request.principal.account:
+    if _foreign(request):
         return _across_accounts(steps)
     return _within_account(steps, mandatory=mandatory)
+
+
+def _foreign(request: Request) -> bool:
+    return request.owner != request.principal.account
 
 
 def _within_account(steps: dict[Layer, Step], *, mandatory: bool) -> Decision:
@@ -170,6 +180,8 @@ def _sources(request: Request, policies: Policies, form: Form) -> tuple[Source, 
     has_policies = in_account and principal.kind != "root"
     linked = principal.service_linked
     bounded = policies.boundary is not None
+    # a bucket policy never locks the account's root user out of itself (S3 API reference, PutBucketPolicy)
+    unlocked = principal.kind == "root" and request.action_key in abroad.UNLOCKED_BY_ROOT and not _foreign(request)
     session = policies.session
     if session is None and principal.kind == "federated-user":
         # GetFederationToken without a session policy gives a session that may do nothing by itself
@@ -178,7 +190,7 @@ def _sources(request: Request, policies: Policies, form: Form) -> tuple[Source, 
         Source(Layer.SCP, Form.SCP, policies.scps if in_account and not linked else None),
         Source(Layer.RCP, Form.RCP, None if linked else policies.rcps),
         Source(Layer.ENDPOINT, Form.ENDPOINT, _one(policies.endpoint), bounded),
-        Source(Layer.RESOURCE, form, _one(policies.resource), bounded),
+        Source(Layer.RESOURCE, form, None if unlocked else _one(policies.resource), bounded),
         Source(Layer.IDENTITY, Form.IDENTITY, (policies.identity,) if has_policies else None),
         Source(Layer.BOUNDARY, Form.BOUNDARY, _one(policies.boundary) if has_policies else None),
         Source(Layer.SESSION, Form.SESSION, None if session is None or not has_policies else (session,)),

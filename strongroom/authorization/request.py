@@ -33,6 +33,7 @@ class Principal:
     role-session    arn:aws:sts::A:assumed-role/ROLE/SESSION, and role_arn  A
     root            arn:aws:iam::A:root                                     A
     federated-user  arn:aws:sts::A:federated-user/name (GetFederationToken) A
+                    and federated_by, the ARN of the user who asked for the session; else the user of the same name
     federated       the identity provider (an ARN, or the host name of a web identity provider); before AssumeRole only
     service         the service principal, e.g. backup.amazonaws.com        ""
     anonymous       *                                                       ""
@@ -46,6 +47,7 @@ class Principal:
     tags: Mapping[str, str] = field(default_factory=dict)
     user_id: str = ""
     canonical_user: str = ""
+    federated_by: str = ""
 
     def __post_init__(self) -> None:
         if self.kind == "role-session" and not self.role_arn:
@@ -58,12 +60,15 @@ class Principal:
         """The IAM user a federated-user session was made by, else the principal's own ARN."""
         if self.kind != "federated-user":
             return self.arn
+        if self.federated_by:
+            return self.federated_by
         return self.arn.replace(":sts:", ":iam:", 1).replace(":federated-user/", ":user/", 1)
 
     @cached_property
     def service_linked(self) -> bool:
         """True for sessions of service-linked roles, which neither SCPs nor RCPs restrict."""
-        return ":role/aws-service-role/" in self.role_arn
+        # in the resource part only: a path of one's own may hold the same letters after a colon
+        return self.role_arn.split(":", 5)[-1].startswith("role/aws-service-role/")
 
     def context(self) -> dict[str, str | tuple[str, ...]]:
         """The context keys that follow from who asks (global condition context keys, "Properties of the principal")."""

@@ -14,7 +14,8 @@ from strongroom.authorization import catalogue, matching
 from strongroom.errors import UnknownElement
 
 _VARIABLE = re.compile(r"\$\{(?P<body>[^}]*)(?P<close>\}?)")
-_BODY = re.compile(r"(?P<key>[^,\s']+:[^,']+?)\s*(?:,\s*'(?P<default>[^']*)')?")
+#: Blanks around the key are the policy's layout, as in the examples of the Secrets Manager user guide.
+_BODY = re.compile(r"\s*(?P<key>[^,\s']+:[^,']+?)\s*(?:,\s*'(?P<default>[^']*)'\s*)?")
 _FIXED = frozenset("*?$")
 
 Facts = Mapping[str, str | tuple[str, ...]]

@@ -12,10 +12,21 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from strongroom.authorization import Grant, Named, Policies, Principal, Request, UnknownElement, evaluate
+from strongroom.authorization import (
+    Grant,
+    Named,
+    Policies,
+    Principal,
+    Request,
+    UnknownElement,
+    abroad,
+    evaluate,
+    matching,
+)
 
 Case = dict[str, Any]
 _VARIABLE = re.compile(r"\$\{([^},]+)(,[^}]*)?\}")
+_OFFERED = {"kms": "kms:Decrypt", "backup": "backup:CopyIntoBackupVault"}
 _NOBODY = {"String": "\u0001", "Arn": "arn:aws:iam::000000000000:role/nobody"}
 
 
@@ -160,6 +171,29 @@ def null_not_resource(case: Case) -> None:
             del statement["NotResource"]
 
 
+def offered_abroad(case: Case) -> None:
+    """Services offer every action to principals of other accounts: ours become one that they do offer."""
+    asked = case["action"].lower()
+    if abroad.offered(asked):
+        return
+    instead = _OFFERED[asked.partition(":")[0]]
+    for statement in statements(case):
+        for element in {"Action", "NotAction"} & set(statement):
+            listed = statement[element] if isinstance(statement[element], list) else [statement[element]]
+            statement[element] = [instead if matching.glob(text, True)(asked) else "none:None" for text in listed]
+    case["action"] = instead
+
+
+def several_never_match(case: Case) -> None:
+    """An operator without set operator fails for a key of several values, where we refuse the policy."""
+    several = {key.lower() for key, value in case["context"].items() if isinstance(value, list)}
+    for statement in statements(case):
+        for operator, keys in statement.get("Condition", {}).items():
+            if ":" not in operator and operator != "Null" and several & {key.lower() for key in keys}:
+                statement["Condition"] = {"StringEquals": {"aws:ResourceAccount": "nobody's"}}
+                break
+
+
 def _is_void(value: str, present: dict[str, Any], family: str) -> bool:
     for name, default in _VARIABLE.findall(value):
         if name in "*?$":
@@ -187,6 +221,8 @@ READINGS: dict[str, Callable[[Case], None]] = {
     "null-never-matches": null_never_matches,
     "null-not-resource": null_not_resource,
     "other-family-is-inside": other_family_is_inside,
+    "offered-abroad": offered_abroad,
+    "several-never-match": several_never_match,
 }
 
 

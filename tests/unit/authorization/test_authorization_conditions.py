@@ -125,13 +125,18 @@ TAGS = ["environment", "costcenter"]
         ("ForAnyValue:StringNotEquals", None, False),
         ("ForAnyValue:StringEqualsIfExists", None, False),
         ("ForAllValues:StringEquals", "environment", True),
-        # without a set operator a key of several values matches nothing
-        ("StringEquals", ("environment",), False),
-        ("StringNotEquals", ("owner",), False),
     ],
 )
 def test_sets(operator: str, given: Any, expected: bool) -> None:
     assert holds({operator: {"aws:TagKeys": TAGS}}, {"aws:TagKeys": given}) is expected
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotEquals", "StringLikeIfExists"])
+def test_a_key_of_several_values_needs_a_set_operator(operator: str) -> None:
+    """A Deny that quietly never matched would be open."""
+    with pytest.raises(UnknownElement, match="several values"):
+        holds({operator: {"aws:TagKeys": TAGS}}, {"aws:TagKeys": ("environment",)})
+    assert holds({"StringEqualsIfExists": {"aws:TagKeys": TAGS}}, {})
 
 
 def test_all_operators_and_keys_must_hold() -> None:
