@@ -98,9 +98,8 @@ SNS = _table("""
     ={ResourceArn}: ListTagsForResource TagResource UntagResource
 """)
 ECR = _table("""
-    repository/{repositoryName}: CreateRepository DeleteRepository PutImage PutImageTagMutability BatchDeleteImage
-    repository/{repositoryName}: ListImages DescribeImages BatchGetImage
-    repository/{repositoryName}: GetRepositoryPolicy SetRepositoryPolicy DeleteRepositoryPolicy
+    repository/{repositoryName}: CreateRepository
+    ={resourceArn}: ListTagsForResource TagResource UntagResource
     repository/*: DescribeRepositories
     *: GetRegistryPolicy PutRegistryPolicy DeleteRegistryPolicy GetAuthorizationToken
 """)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import backup, iam, kms_demands, operations, organizations, s3_demands, secretsmanager, sqs, ssm
+from . import backup, ecr, iam, kms_demands, operations, organizations, s3_demands, secretsmanager, sns, sqs, ssm
 from .access import Demand
 from .call import Call
 from .cloud import Cloud
@@ -28,6 +28,10 @@ def demands_of(cloud: Cloud, call: Call) -> list[Demand]:
             found = organizations.demands(call)
         case "backup":
             found = backup.demands(cloud, call)
+        case "ecr":
+            found = ecr.demands(call)
+        case "sns":
+            found = sns.demands(call)
         case "ssm":
             found = ssm.demands(call)
         case "secretsmanager":
