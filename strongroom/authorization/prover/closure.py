@@ -93,7 +93,7 @@ def _able(facts: Facts, actor: Identity, rule: Rule, aim: Aim, role: str, known:
     by = ""
     for action in rule.actions:
         decision = power.decide(facts, actor, action, aim, known)
-        if not decision.allowed or (actor.kind == "root" and rule.name == "assume-role"):
+        if not decision.allowed:
             return ""
         by = f"{action} on {aim.arn} by {decision.statement or decision.reason}"
     if rule.service and not power.trusts_service(facts.by_arn[role], rule.service):

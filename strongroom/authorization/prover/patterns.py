@@ -14,8 +14,14 @@ from strongroom.authorization.matching import ARN_SEGMENTS
 def overlap(first: str, second: str) -> bool:
     """Whether some text may match both patterns; `*` runs over colons here, `${...}` is any text."""
     first, second = _open(first), _open(second)
-    if "*" not in first + second and "?" not in first + second:
-        return first == second
+    for mine, theirs in zip(first, second, strict=False):
+        if "*" in (mine, theirs):
+            break
+        if mine != theirs and "?" not in (mine, theirs):
+            return False
+    else:
+        # no star so far: the rest of the longer one has to be stars
+        return not (first[len(second) :] or second[len(first) :]).strip("*")
     # reachable[j]: what of `first` was read so far and `second[:j]` have a text in common
     reachable = [True] + [False] * len(second)
     for j, letter in enumerate(second):

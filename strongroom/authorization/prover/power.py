@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from strongroom.authorization.decision import Decision, Layer
 from strongroom.authorization.documents import Form, Named, parse
 from strongroom.authorization.evaluate import Policies, evaluate
 from strongroom.authorization.grants import Grant
+from strongroom.authorization.principals import Match, Principals
 from strongroom.authorization.prover import services
 from strongroom.authorization.prover.derivation import Gained
 from strongroom.authorization.prover.facts import ANYTHING, OUTSIDER, Account, Facts, Identity
@@ -28,7 +30,10 @@ _ALLOW = (
     '{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Action": {}, "Resource": "*"}}]}}'
 )
 _EVERYTHING, _ANY_GRANTED = _ALLOW.format('"*"'), _ALLOW.format(str(list(GRANTED)).replace("'", '"'))
-_REFUSED = Decision(False, "no request can be made", Layer.IDENTITY, False, None, ())
+_FIXED_INSIDE = FIXED | {"aws:principalorgid"}
+#: Gains by which a resource lets in whom its policy does not.
+_OPENED = ("own", "copy", "use", "share")
+_REFUSED = Decision(False, "no policy is about the request", Layer.IDENTITY, False, None, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,10 @@ def decide(
     that matches it. Actions that take several people are nobody's alone.
     """
     decision = _REFUSED
-    if in_quorum(facts, action, aim.arn):
+    if in_quorum(facts, action, aim.arn) or _hopeless(facts, identity, action, aim, gained):
         return decision
+    if identity.kind == "root" and action.lower() in _ASSUMING:
+        return decision  # the root user assumes no role
     for asker in _askers(facts, identity, action, aim, gained, service):
         for resource, grants in _versions(facts, identity, action, aim, gained):
             for own in _policies(facts, identity, action, aim.account, gained):
@@ -96,27 +103,48 @@ def in_quorum(facts: Facts, action: str, arn: str) -> bool:
     return any(q.people >= 2 and q.action.lower() == action.lower() and covers(q.resource, arn) for q in facts.quorums)
 
 
-def silent(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]) -> bool:
-    """True if surely nothing on the resource's side lets the identity in where that side has to: no request is allowed.
+def _hopeless(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]) -> bool:
+    """True if no Allow is about this request, conditions aside, so that the whole decision need not be made."""
+    named = _named(facts, identity, action, aim, gained)
+    if named > Match.ACCOUNT:
+        return False
+    # a key, a role and whatever is another account's must at least name the account
+    leans = aim.account != identity.account or aim.key is not None or action.lower() in _ASSUMING
+    return (leans and named is Match.NONE) or not _covered(facts, identity, action, aim, gained)
 
-    A short form of the decision: a key's or a role's own policy, and that of any other account's resource, must allow.
-    """
-    if aim.account == identity.account and aim.key is None and action.lower() not in _ASSUMING:
-        return False
-    if any(kind in ("own", "copy", "use", "share", "unruled") and arn in (aim.arn, aim.store) for kind, arn in gained):
-        return False
+
+def _named(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]) -> Match:
+    """How closely the resource's side may name the identity; DIRECT if a grant or a gain makes that uncertain."""
     if aim.key is not None and aim.key.grants:
-        return False
+        return Match.DIRECT
+    if gained and any(kind in _OPENED and arn in (aim.arn, aim.store) for kind, arn in gained):
+        return Match.DIRECT
     if aim.policy is None:
+        return Match.NONE
+    found = _let_in(resolved(facts, aim.policy), _form(action, aim), _fixed(facts, identity), action.lower())
+    return max((Match.DIRECT if who is None else who.match(identity.principal) for who in found), default=Match.NONE)
+
+
+def _covered(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained]) -> bool:
+    """Whether an Allow of the identity's own policies may cover the action on the resource."""
+    if identity.kind == "root":
         return True
-    document = parse(
-        loosened(resolved(facts, aim.policy), _form(action, aim), _fixed(facts, identity)), _form(action, aim)
+    request = Request(identity.principal, action, aim.arn, {}, aim.account)
+    fixed, within = _fixed(facts, identity) - NAMES, aim.arn if "*" in aim.arn else ""
+    return any(
+        statement.actions.match(request.action_key)
+        and (statement.resources is None or statement.resources.match(request))
+        for found in _chosen(facts, identity, gained)
+        for policy in found
+        for statement in parse(loosened(policy, Form.IDENTITY, fixed, within=within), Form.IDENTITY).allows
     )
-    return not any(
-        statement.actions.match(action.lower())
-        and (statement.principals is None or statement.principals.match(identity.principal))
-        for statement in document.allows
-    )
+
+
+@lru_cache(maxsize=262144)
+def _let_in(policy: Named, form: Form, fixed: frozenset[str], action: str) -> tuple[Principals | None, ...]:
+    """Whom the Allow statements of a policy that cover an action name."""
+    allows = parse(loosened(policy, form, fixed), form).allows
+    return tuple(statement.principals for statement in allows if statement.actions.match(action))
 
 
 def _askers(
@@ -157,8 +185,9 @@ def _organisations(facts: Facts, identity: Identity) -> Sequence[str | None]:
 
 
 def _fixed(facts: Facts, identity: Identity) -> frozenset[str]:
-    fixed = FIXED | {"aws:principalorgid"} if facts.organisation else FIXED
-    return fixed - NAMES if identity.made else fixed
+    if identity.made:
+        return (_FIXED_INSIDE if facts.organisation else FIXED) - NAMES
+    return _FIXED_INSIDE if facts.organisation else FIXED
 
 
 def _form(action: str, aim: Aim) -> Form:
