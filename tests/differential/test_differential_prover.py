@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from cloud_in_process import InProcess
 from forced_search import Found, Search
-from generated_stacks import Deployed, Draw, Plan, deploy, unguarded
+from generated_stacks import Deployed, Draw, deploy, unguarded
 
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
@@ -82,14 +82,13 @@ def compare(cloud: InProcess, seed: int, tally: Tally) -> None:
     stack = deploy(cloud, plan)
     facts, pairs = read_back(cloud, stack), pairs_over(stack.keys)
     proof = prove(facts, pairs)
-    cloud.forget(stack.account)
     if proof.certificate is not None:
         assert check(facts, pairs, json.loads(json.dumps(proof.certificate))) == []
     said: dict[str, dict[str, str]] = {human: {} for human in stack.users}
     for counterexample in proof.counterexamples:
         said[counterexample.human][counterexample.pair] = counterexample.words()
-    for human in stack.users:
-        found, seen = attacked(cloud, plan, human)
+    for number, human in enumerate(stack.users):
+        found, seen = attacked(cloud, deploy(cloud, plan) if number else stack, human)
         tally.moves.update(move.split(" ", 1)[1].rstrip("0123456789") for move in found.moves)
         for pair in pairs:
             tally.answers[pair.name in seen] += 1
@@ -98,15 +97,14 @@ def compare(cloud: InProcess, seed: int, tally: Tally) -> None:
             tally.unexplained.append(f"{where} breaks {name}, a false PROVED: {'; '.join(found.moves)}")
         if strict := sorted(said[human].keys() - seen):
             # a permission that takes some Deny away counts as taking every Deny away, see docs/authorization.md
-            _, without = attacked(cloud, unguarded(plan), human)
+            _, without = attacked(cloud, deploy(cloud, unguarded(plan)), human)
             for name in strict:
                 listed = tally.beside if name in without else tally.unexplained
                 listed.append(f"{where} does not break {name}: {said[human][name]}")
 
 
-def attacked(cloud: InProcess, plan: Plan, human: str) -> tuple[Found, set[str]]:
-    """What a human finds in a plan deployed for this attack alone, and the pairs that it breaks."""
-    stack = deploy(cloud, plan)
+def attacked(cloud: InProcess, stack: Deployed, human: str) -> tuple[Found, set[str]]:
+    """What a human finds in a stack deployed for this attack alone, and the pairs that it breaks."""
     found = Search(cloud, stack, human).run()
     cloud.forget(stack.account)
     return found, broken_by(found, stack.keys)

@@ -1,4 +1,4 @@
-"""Configurations that keep duties apart are proved, by certificates that hold, and what their thieves try is refused."""
+"""Configurations that keep duties apart are proved, by certificates that hold; what their thieves try is refused."""
 
 from __future__ import annotations
 
