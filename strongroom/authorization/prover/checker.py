@@ -72,7 +72,6 @@ class _Again:
         self.facts = facts
         self._given: dict[tuple[str, Known], list[tuple[Gained, str, str]]] = {}
         self._able: dict[tuple[str, int, Known], set[str]] = {}
-        self._anywhere: dict[tuple[str, str, Known], bool] = {}
 
     def given(self, actor: Identity, gained: Known) -> list[tuple[Gained, str, str]]:
         """All that the rules give one actor: the gain, the rule, the target."""
@@ -106,11 +105,6 @@ class _Again:
             return False
         return power.decide(self.facts, actor, action, aim, gained, service=service).allowed
 
-    def _may_anywhere(self, actor: Identity, action: str, gained: Known) -> bool:
-        if (actor.arn, action, gained) not in self._anywhere:
-            self._anywhere[(actor.arn, action, gained)] = power.anywhere(self.facts, actor, action, gained)
-        return self._anywhere[(actor.arn, action, gained)]
-
     def _through(self, actor: Identity, action: str, aim: Aim, gained: Known) -> bool:
         """Whether a service uses the key for the actor, who may use a store that is encrypted under it."""
         for store in (store for store in self.facts.stores if store.key == aim.arn and store.kind in THROUGH):
@@ -130,7 +124,7 @@ class _Again:
             passed = Aim(role, self.facts.by_arn[role].account)
             if not self._can_do(actor, "iam:PassRole", passed, gained):
                 return False
-        return all(self._may_anywhere(actor, action, gained) for action in rule.also)
+        return all(power.anywhere(self.facts, actor, action, gained) for action in rule.also)
 
     def _targets(self, actor: Identity, rule: Rule, gained: Known) -> Iterator[Chance]:
         """Every target of a rule: what the request names, the role behind it, what it gives."""
@@ -148,5 +142,5 @@ class _Again:
         elif kind == "carrier":
             for carrier in (carrier for carrier in facts.carriers if carrier.kind == rule.carrier):
                 yield aim_at(facts, carrier), carrier.role, (("act", carrier.role),)
-        elif actor is not OUTSIDER and self._may_anywhere(actor, action, gained):
+        elif actor is not OUTSIDER and power.anywhere(self.facts, actor, action, gained):
             yield from in_account(facts, actor, rule, gained)

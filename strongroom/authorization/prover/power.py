@@ -29,7 +29,7 @@ _ASSUMING = frozenset({"sts:assumerole", "sts:assumerolewithwebidentity", "sts:a
 _ALLOW = (
     '{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Action": {}, "Resource": "*"}}]}}'
 )
-_EVERYTHING, _ANY_GRANTED = _ALLOW.format('"*"'), _ALLOW.format(str(list(GRANTED)).replace("'", '"'))
+_EVERYTHING, _ANY_GRANTED, _SHARED = (_ALLOW.format(json.dumps(actions)) for actions in ("*", GRANTED, services.SHARED))
 _FIXED_INSIDE = FIXED | {"aws:principalorgid"}
 #: Gains by which a resource lets in whom its policy does not.
 _OPENED = ("own", "copy", "use", "share")
@@ -92,10 +92,13 @@ def opens(facts: Facts, identity: Identity, reading: str, key_arn: str, gained: 
 
 def trusts_service(role: Identity, service: str) -> bool:
     """Whether the role's trust policy lets the service become it."""
-    if role.trust is None:
-        return False
-    asking = Request(Principal(service, "", "service"), "sts:AssumeRole", role.arn, {}, role.account)
-    return evaluate(asking, Policies(resource=loosened(role.trust, Form.TRUST, FIXED))).allowed
+    return role.trust is not None and _lets_in(role.trust, role.arn, service)
+
+
+@lru_cache(maxsize=65536)
+def _lets_in(trust: Named, role: str, service: str) -> bool:
+    asking = Request(Principal(service, "", "service"), "sts:AssumeRole", role, {}, role.split(":")[4])
+    return evaluate(asking, Policies(resource=loosened(trust, Form.TRUST, FIXED))).allowed
 
 
 def in_quorum(facts: Facts, action: str, arn: str) -> bool:
@@ -230,7 +233,7 @@ def _versions(
 
 def _shared(name: str, policy: Named | None) -> Named:
     """The policy with a statement more that lets everybody in."""
-    document = json.loads(_EVERYTHING)
+    document = json.loads(_SHARED)
     if policy is not None:
         listed = json.loads(str(policy.document))["Statement"]
         document["Statement"] = [*(listed if isinstance(listed, list) else [listed]), *document["Statement"]]

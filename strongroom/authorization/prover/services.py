@@ -51,6 +51,19 @@ THROUGH: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         {"kms:Decrypt": ("secretsmanager:GetSecretValue",), "kms:GenerateDataKey": ("secretsmanager:PutSecretValue",)},
     ),
 }
+#: What somebody else can be let in to beside the policy: by access control lists (S3 user guide, "Access control list
+#: overview"), by AddPermission.
+SHARED = (
+    *(
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:ListBucket",
+        "s3:ListBucketVersions",
+    ),
+    *("s3:GetObjectAcl", "s3:PutObjectAcl", "s3:GetBucketAcl", "s3:PutBucketAcl", "sqs:*", "sns:*"),
+)
 #: Reading that gives nothing without the key under which the resource is encrypted, if it is a customer's.
 SEALED = frozenset(
     {
