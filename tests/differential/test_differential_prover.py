@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 import pytest
 from cloud_in_process import InProcess
 from forced_search import Found, Search
-from generated_stacks import Deployed, Draw, deploy, unguarded
+from generated_stacks import ADMIN, Deployed, Draw, deploy, unguarded
 
+from local_cloud.servers.gateway.access import Access, Demand
+from local_cloud.servers.gateway.call import Call, Refuse
+from local_cloud.servers.gateway.errors import denied
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
-from strongroom.authorization.prover import Ability, Account, Facts, Human, Pair, prove
+from strongroom.authorization.prover import Ability, Account, Facts, Human, Pair, checker, closure, prove
 from strongroom.authorization.prover.checker import check
+from strongroom.authorization.prover.rules import RULES
 
 pytestmark = pytest.mark.cloud
 
@@ -129,3 +133,41 @@ def agree(cloud: InProcess, seeds: range) -> None:
     assert tally.unexplained == []
     assert min(tally.answers.values()) >= 0.3 * total
     assert len(tally.beside) <= 0.02 * total
+
+
+# the harness under test
+
+
+@pytest.mark.parametrize("without", ["grant", "assume-role", "key-policy"])
+def test_a_prover_that_lacks_a_rule_is_found_out(
+    cloud: InProcess, monkeypatch: pytest.MonkeyPatch, without: str
+) -> None:
+    fewer = tuple(rule for rule in RULES if rule.name != without)
+    for module in (closure, checker):
+        monkeypatch.setattr(module, "RULES", fewer)
+    assert any("a false PROVED" in line for line in first_unexplained(cloud))
+
+
+def test_a_cloud_that_refuses_nothing_is_found_out(cloud: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Access, "refusal", lambda *_: None)
+    assert any("a false PROVED" in line for line in first_unexplained(cloud))
+
+
+def test_a_cloud_that_refuses_everything_is_found_out(cloud: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploying = Access.refusal
+
+    def refusal(access: Access, call: Call, demand: Demand) -> Refuse | None:
+        return deploying(access, call, demand) if call.principal.name == ADMIN else denied(call.service, "no")
+
+    monkeypatch.setattr(Access, "refusal", refusal)
+    assert any("does not break" in line for line in first_unexplained(cloud))
+
+
+def first_unexplained(cloud: InProcess) -> list[str]:
+    """The first disagreements over a few configurations, none if there are none."""
+    tally = Tally()
+    for seed in range(20):
+        compare(cloud, seed, tally)
+        if tally.unexplained:
+            break
+    return tally.unexplained
