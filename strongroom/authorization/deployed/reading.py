@@ -56,7 +56,9 @@ def read(manifest: Manifest, estate: Estate, session: Callable[[str, str], Any],
     """
     places, gaps, notes = _places(manifest, estate)
     found = survey(places, session, lambda arn: _name(manifest, arn))
-    gaps += [*found.gaps, *_keys_not_seen(manifest, found)]
+    known = {key.arn for key in found.keys}
+    gaps += [gap for gap in found.gaps if gap.key not in known]
+    gaps += _keys_not_seen(manifest, found)
     identities = [identity for account in found.identities for identity in account.identities]
     carriers, unknown = carried(found, identities)
     carriers += obeyed(manifest, estate)

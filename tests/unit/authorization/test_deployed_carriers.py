@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import Stubber
 from moto.server import ThreadedMotoServer
 
-from strongroom.authorization.deployed import carriers, stores, stores_by_purpose
+from strongroom.authorization.deployed import asking, carriers, stores, stores_by_purpose
 from strongroom.authorization.deployed.asking import one_by_one
 from strongroom.authorization.deployed.obeyed import obeyed
 from strongroom.authorization.deployed.tasks import Definition, Start, Tasks, carriers_of, read_tasks
@@ -33,6 +33,12 @@ ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Ac
 
 def client(service: str, **more: Any) -> Any:
     return boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x", **more)
+
+
+@pytest.fixture(autouse=True)
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded answers are given in the order of the questions."""
+    monkeypatch.setattr(asking, "AT_ONCE", 1)
 
 
 def recorded(service: str, *answers: tuple[str, dict[str, Any] | str]) -> Any:

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from strongroom.authorization.deployed import Deployed, Gap, decide
+from strongroom.authorization.deployed import Deployed, Gap, asking, decide
 from strongroom.authorization.deployed.humans import humans_of, strangers
 from strongroom.authorization.deployed.iam import read_identities
 from strongroom.authorization.deployed.kms import read_keys
@@ -36,6 +36,12 @@ def doc(*statements: dict[str, Any]) -> str:
 
 ALL = doc({"Effect": "Allow", "Action": "*", "Resource": "*"})
 TRUST = doc({"Effect": "Allow", "Principal": {"AWS": f"{ARN}user/dana"}, "Action": "sts:AssumeRole"})
+
+
+@pytest.fixture(autouse=True)
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded answers are given in the order of the questions."""
+    monkeypatch.setattr(asking, "AT_ONCE", 1)
 
 
 def client(service: str, *answers: tuple[str, dict[str, Any] | str]) -> Any:
@@ -123,6 +129,9 @@ LISTED = (
         {"Keys": [{"KeyId": a.rpartition("/")[2], "KeyArn": a} for a in (KEY, SECOND, f"{SECOND[:-1]}of-aws")]},
     ),
 )
+REPLICA = f"arn:aws:kms:eu-west-1:{HOME}:key/mrk-1"
+OF_REGIONS = {"PrimaryKey": {"Arn": KEY, "Region": "us-east-1"}, "ReplicaKeys": [{"Arn": REPLICA}]}
+PRIMARY = ("describe_key", {"KeyMetadata": {"KeyId": "mrk-1", "MultiRegionConfiguration": OF_REGIONS}})
 GRANT = {
     "GrantId": "g",
     "GranteePrincipal": f"{ARN}role/r",
@@ -133,18 +142,22 @@ GRANT = {
 
 def test_keys_are_read_with_grants_and_a_refused_one_is_named():
     kms = client(
-        "kms", *LISTED, ("get_key_policy", {"Policy": ALL}), ("list_grants", {"Grants": [GRANT]}),
+        "kms", *LISTED, ("get_key_policy", {"Policy": ALL}), ("list_grants", {"Grants": [GRANT]}), PRIMARY,
         ("get_key_policy", "AccessDeniedException"),
     )  # fmt: skip
     (key,), unread = read_keys(kms, HOME)
     assert key.multi_region and key.arn == KEY and key.policy.document == ALL
     assert key.grants[0].operations == {"Decrypt"} and key.grants[0].retiring == f"{ARN}user/d"
-    assert unread == {SECOND: "GetKeyPolicy was refused: AccessDeniedException"}
+    assert unread == {
+        SECOND: "GetKeyPolicy was refused: AccessDeniedException",
+        REPLICA: "it is the same key in a Region that was not read",
+    }
 
 
 def test_a_grant_that_is_not_understood_leaves_its_key_unread():
     kms = client(
         "kms", *LISTED, ("get_key_policy", {"Policy": ALL}), ("list_grants", {"Grants": [GRANT]}),
+        PRIMARY,
         ("get_key_policy", {"Policy": ALL}),
         ("list_grants", {"Grants": [GRANT | {"Operations": ["Teleport"]}]}),
     )  # fmt: skip
