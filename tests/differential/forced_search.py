@@ -193,9 +193,10 @@ class Search:
                 self._call("kms", "PutKeyPolicy", KeyId=key, PolicyName="default", Policy=OPEN_KEY),
                 reaches=True,
             )
-            grant = {"GranteePrincipal": self.cloud.outsider.who, "Operations": list(OPERATIONS)}
-            call = self._call("kms", "CreateGrant", KeyId=key, **grant)
-            yield Move(f"makes a grant on key {number}", call, reaches=True)
+            for operations in (OPERATIONS, ("Decrypt",)):  # a grant hands on what it has, and no more
+                grant = {"GranteePrincipal": self.cloud.outsider.who, "Operations": list(operations)}
+                call = self._call("kms", "CreateGrant", KeyId=key, **grant)
+                yield Move(f"grants {len(operations)} operations on key {number}", call, reaches=True)
             replica = {"ReplicaRegion": FAR, "Policy": OPEN_KEY, "BypassPolicyLockoutSafetyCheck": True}
             if self.plan.keys[number].multi_region:
                 yield Move(
