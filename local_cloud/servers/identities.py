@@ -16,6 +16,8 @@ ACCOUNTS = ("210000000001", "210000000002", "210000000003")
 BOOTSTRAP_ROLE = "OrganizationAccountAccessRole"
 USER_PATH = "/strongroom/"
 DEFAULT_REGION = "us-east-1"
+#: Everybody can open an account of their own; a replay of a broken duty may need one outside all others.
+OUTSIDE = "000000000000"
 #: Duties that run as jobs or by hand on the laptop, each by its own user `runner.<duty>`.
 DUTIES = (
     "key-admin",
@@ -57,6 +59,12 @@ def users() -> list[dict[str, Any]]:
         }
         for name, duty, pattern in wanted
     ]
+
+
+def outsider() -> dict[str, Any]:
+    """A user in an account that has nothing to do with the others, and begins with no permission there either."""
+    profile = f"strongroom-{ENVIRONMENT}-outsider"
+    return {"user": "outsider", "path": "/", "account": OUTSIDE, "profile": profile, "region": DEFAULT_REGION}
 
 
 def _home_role(duty: str) -> str:

@@ -38,7 +38,7 @@ class SimulatedAws:
         """Writes new identities, starts the gateway and returns when both its ports take connections."""
         ready_file = self._layout.ready_file(self.name)
         ready_file.unlink(missing_ok=True)
-        write_private_json(self._layout.identities, identities.users())
+        write_private_json(self._layout.identities, [*identities.users(), identities.outsider()])
         folder = private_folder(self._layout.cloud / "gateway")
         issued = self._authority.issue("server", folder)
         log = self._layout.log(self.name)

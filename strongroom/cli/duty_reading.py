@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from strongroom.jobs.context import JobContext
 
 
+#: Services that decide on what a store holds; of a database only the server itself does.
+_DECIDING = ("s3", "sqs", "sns", "secretsmanager")
+
+
 def declared(env: str) -> Estate:
     """The estate file of an environment."""
     from strongroom.estate.loader import estate_file, load
@@ -51,12 +55,16 @@ def pairs_of_estate(estate: Estate, manifest: Manifest, found: Deployed) -> list
     """What nobody may hold together: Strongroom's pairs over the manifest, and the organisation's own."""
     from strongroom.authorization.deployed.declared import declared_pairs
     from strongroom.authorization.deployed.openbao_people import pairs_of_server
+    from strongroom.authorization.deployed.stores import stores_by_purpose
     from strongroom.authorization.prover.pairs import pairs_of
 
     keys = {key.name: (key.purpose, key.ref) for key in manifest.keys if key.provider == "aws-kms"}
     holders = holders_of(estate, found)
     bao = pairs_of_server(manifest, found.facts.openbao, holders) if found.facts.openbao else []
-    return [*pairs_of(keys, holders), *bao, *declared_pairs(estate, manifest, holders)]
+    named = stores_by_purpose(manifest, estate)
+    stores = {name: (purpose, arn) for name, (purpose, arn) in named.items() if arn.split(":")[2] in _DECIDING}
+    pairs = pairs_of(keys, holders, stores=stores)
+    return [*pairs, *bao, *declared_pairs(estate, manifest, holders)]
 
 
 def _vault(ctx: JobContext, estate: Estate) -> Any:

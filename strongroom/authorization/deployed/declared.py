@@ -45,12 +45,15 @@ def _of_quorum(estate: Estate, manifest: Manifest, name: str) -> Sequence[str]:
 
 
 def _ability(name: str, doing: Doing, manifest: Manifest) -> Ability:
-    resources = dict.fromkeys(arn for resource in doing.resources for arn in _deployed(manifest, resource))
+    resources = dict.fromkeys(arn for resource in doing.resources for arn in deployed_as(manifest, resource))
     return Ability(name, doing.actions, tuple(resources))
 
 
-def _deployed(manifest: Manifest, name: str) -> Iterator[str]:
-    """The ARNs behind a name; a store without ARN and a local copy have nothing that AWS decides on."""
+def deployed_as(manifest: Manifest, name: str) -> Iterator[str]:
+    """The ARNs behind the name of a key, store, repository, copy or object; ManifestError if there is none.
+
+    A store without ARN and a local copy have nothing that AWS decides on.
+    """
     if name.startswith(("arn:", "bao:")):
         yield name
         return
@@ -67,5 +70,5 @@ def _deployed(manifest: Manifest, name: str) -> Iterator[str]:
         if declared.id == repository and copy.backend == "s3" and wanted in ("", copy.name)
     ]
     if not found:
-        raise ManifestError(f"{name!r} of never_together is not deployed, or AWS does not decide on it")
+        raise ManifestError(f"{name!r} is not deployed, or AWS does not decide on it")
     yield from (f"{arn}/{inside}" if inside else arn for arn in found)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from strongroom.authorization.deployed import Deployed, Gap
+from strongroom.authorization.deployed import Deployed, Gap, stores
 from strongroom.authorization.documents import Named
 from strongroom.authorization.prover import Facts, Human, Identity, Key
 from strongroom.authorization.prover import checker as second
 from strongroom.authorization.prover.checker import check
 from strongroom.authorization.prover.pairs import pairs_of
-from strongroom.cli import duty
+from strongroom.cli import duty, duty_reading
 from strongroom.errors import ManifestError, Undetermined, UsageError
 from strongroom.estate.loader import load
 from strongroom.estate.manifest import Key as ManifestKey
@@ -56,7 +56,8 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
     estate = load(ROOT / "stacks" / "estate.dev.yaml")
 
     def run(given: Deployed, *arguments: str) -> Any:
-        monkeypatch.setattr(duty, "_deployed", lambda env: (estate, manifest, given))
+        monkeypatch.setattr(stores, "stores_by_purpose", lambda *_: {})
+        monkeypatch.setattr(duty_reading, "deployed", lambda env, **_: (estate, manifest, given))
         return CliRunner().invoke(duty.app, list(arguments))
 
     return run
