@@ -14,7 +14,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local_cloud.servers.gateway import iam, kms_demands, kms_material, operations, s3_demands, secretsmanager, sqs
+from local_cloud.servers.gateway import (
+    backup,
+    ecr,
+    event_kinds,
+    iam,
+    kms_demands,
+    kms_material,
+    operations,
+    protocol,
+    s3_demands,
+    secretsmanager,
+    sns,
+    sqs,
+    ssm,
+)
 from local_cloud.servers.gateway.call import Refuse
 from local_cloud.servers.gateway.events import recorded
 from local_cloud.servers.gateway.kms_keys import Key, KeyStore
@@ -45,7 +59,7 @@ def test_signatures_verify_without_this_code() -> None:
     digest = kms_material.digest_of("ECDSA_SHA_384", b"message", "RAW")
     public = serialization.load_der_public_key(kms_material.public_key(material))
     assert isinstance(public, ec.EllipticCurvePublicKey)
-    public.verify(kms_material.sign(material, "ECDSA_SHA_384", digest), b"message", ec.ECDSA(hashes.SHA384()))
+    public.verify(kms_material.sign(material, "ECDSA_SHA_384", digest, "RAW"), b"message", ec.ECDSA(hashes.SHA384()))
 
 
 @pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_P256", "ECC_SECG_P256K1"])
@@ -54,9 +68,9 @@ def test_every_signing_algorithm_of_a_spec_works_and_tells_digests_apart(spec: s
     for algorithm in kms_material.algorithms(spec, "SIGN_VERIFY"):
         digest = kms_material.digest_of(algorithm, b"message", "RAW")
         other = kms_material.digest_of(algorithm, b"another", "RAW")
-        signature = kms_material.sign(material, algorithm, digest)
-        assert kms_material.verify(material, algorithm, digest, signature)
-        assert not kms_material.verify(material, algorithm, other, signature)
+        signature = kms_material.sign(material, algorithm, digest, "RAW")
+        assert kms_material.verify(material, algorithm, digest, signature, "RAW")
+        assert not kms_material.verify(material, algorithm, other, signature, "RAW")
     with pytest.raises(Refuse):
         kms_material.digest_of(algorithm, b"short", "DIGEST")
 
@@ -130,15 +144,20 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_every_operation_in_a_table_exists_in_the_service_model() -> None:
-    known = {name: set(Botocore().get_service_model(name).operation_names) for name in operations.TABLES}
     for service, table in operations.TABLES.items():
-        assert set(table) <= known[service], service
+        model = protocol._MODELS.get(service, service)
+        assert set(table) <= set(Botocore().get_service_model(model).operation_names), service
     for service, names in (
         ("kms", kms_demands.ON_KEY | kms_demands.ON_NOTHING),
         ("s3", set(s3_demands.BUCKET_ACTIONS) | set(s3_demands.OBJECT_ACTIONS)),
         ("iam", {*iam._ROLE, *iam._USER, *iam._GROUP, *iam._POLICY, *iam._PROVIDER, *iam._ANY}),
         ("sqs", {*sqs._ON_QUEUE, *sqs._BATCH}),
         ("secretsmanager", set(secretsmanager._ON_SECRET)),
+        ("ssm", ssm._ON_NAME | ssm._TAGGING | set(ssm._READING)),
+        ("sns", sns._ON_TOPIC | set(sns._BATCH)),
+        ("ecr", ecr._ON_REPOSITORY),
+        ("backup", backup._ON_VAULT | backup._ON_POINT | backup._ON_NOTHING | backup._ON_PLAN | backup._ON_ARN),
+        *((service, set(names)) for service, names in event_kinds._DATA.items()),
     ):
         assert names <= set(Botocore().get_service_model(service).operation_names), service
 
