@@ -94,14 +94,14 @@ class Index:
     def _names(self, form: Form, actor: Identity, action: str) -> set[str]:
         """The targets whose policy names the actor, or its account."""
         found = self._read(form, action.lower())
-        empty: set[str] = set()
-        return set().union(*(found.get(name, empty) for name in ("*", actor.arn, actor.principal.arn, actor.account)))
+        names = ("*", actor.arn, actor.principal.arn, *_account_of(actor))
+        return set().union(*(found.get(name, set()) for name in names))
 
     def _targets(self, form: Form, actor: Identity, action: str, known: Set[Gained]) -> set[str]:
         named = self._read(form, action.lower())
         empty: set[str] = set()
         found = named.get("*", empty) | named.get(actor.arn, empty) | named.get(actor.principal.arn, empty)
-        by_account = named.get(actor.account, empty)
+        by_account = set().union(*(named.get(name, empty) for name in _account_of(actor)))
         if not by_account or _widened(actor, known):
             return found | by_account
         covering = self._covering(actor, action)
@@ -132,6 +132,11 @@ class Index:
                 for name in ("*",) if who.everybody else who.arns | who.accounts | who.federated:
                     named[name].add(arn)
         return named
+
+
+def _account_of(actor: Identity) -> tuple[str, str]:
+    """The names by which a policy delegates to the actor's account."""
+    return actor.account, f"arn:{actor.arn.split(':')[1] if ':' in actor.arn else ''}:iam::{actor.account}:root"
 
 
 def _widened(actor: Identity, known: Set[Gained]) -> bool:

@@ -77,18 +77,19 @@ def _decidable(key: str, values: Any, fixed: frozenset[str]) -> bool:
 def _principals(element: Any, *, avoidable: bool) -> Any:
     """A Principal element for whoever chooses the name of the session: `prover` stands for any session of the role.
 
-    avoidable: a Deny that names one session misses all others, so the entry falls away. A federated user's session has
-    no identity of its own among the facts: an Allow to one counts as an Allow to everybody.
+    avoidable: a Deny that names one session misses all others, so the entry falls away. Whom a federated user's session
+    or a canonical id stands for is not among the facts: an Allow to one counts as an Allow to everybody.
     """
-    if not isinstance(element, dict) or "AWS" not in element:
+    if not isinstance(element, dict) or not {"AWS", "CanonicalUser"} & set(element):
         return element
-    found: list[str] = []
-    for arn in _list(element["AWS"]):
+    found = ["*"] if "CanonicalUser" in element and not avoidable else []
+    for arn in _list(element.get("AWS", [])):
         chosen = ":assumed-role/" in arn or ":federated-user/" in arn
         if chosen and avoidable:
             continue
         found.append("*" if ":federated-user/" in arn else f"{arn.rpartition('/')[0]}/prover" if chosen else arn)
-    return {**element, "AWS": found or [_NOBODY]}
+    kept = {kind: names for kind, names in element.items() if kind != "CanonicalUser"}
+    return {**kept, "AWS": found or [_NOBODY]}
 
 
 def _exempted(element: Any) -> dict[str, Any]:
