@@ -79,8 +79,13 @@ GLOBAL_KEY_FAMILIES = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/
 
 
 def known_key(key: str) -> bool:
-    """True if a condition key is a listed global key, of a listed family, or of a service's own namespace."""
+    """True if a condition key is a listed global key, of a listed family, or of a service's own namespace.
+
+    Keys ignore case; a key that becomes another one's letters only by folding Unicode is not known.
+    """
     lowered = key.lower()
+    if lowered.isascii() and not key.isascii():
+        return False  # a letter that only looks like ours, such as the Kelvin sign, and becomes it in lower case
     namespace, colon, name = lowered.partition(":")
     if not colon or not namespace or not name:
         return False

@@ -55,6 +55,10 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _no_constant(constant: str) -> None:
+    raise UnknownElement(f"policy: {constant} is no JSON", hint="write a number")
+
+
 def parse(policy: Named, form: Form) -> Document:
     """The compiled document; raises UnknownElement with the policy's name, the statement and the element."""
     text = policy.document
@@ -66,9 +70,11 @@ def parse(policy: Named, form: Form) -> Document:
 @lru_cache(maxsize=8192)
 def _parse(name: str, text: str, form: Form) -> Document:
     try:
-        document = json.loads(text, object_pairs_hook=_no_duplicates)
+        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as problem:
         raise UnknownElement(f"{name}: not JSON (line {problem.lineno})", hint="write a policy document") from None
+    except RecursionError:
+        raise UnknownElement(f"{name}: nested too deeply", hint="write a policy document") from None
     if not isinstance(document, dict):
         raise UnknownElement(f"{name}: not an object", hint="write a policy document")
     unknown = sorted(set(document) - catalogue.DOCUMENT_ELEMENTS)

@@ -13,7 +13,7 @@ import operator
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from strongroom.authorization import matching
@@ -26,10 +26,12 @@ Compiler = Callable[[tuple[str, ...], bool, str], Test]
 T = TypeVar("T")
 
 _W3C = re.compile(
-    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
+    r"(?a)(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<fraction>\.\d+)?)?(?P<zone>Z|[+-]\d\d:\d\d))?)?)?"
 )
-_EPOCH = re.compile(r"-?\d+(?:\.\d+)?")
+#: An address with or without the length of its prefix; netmasks are no CIDR.
+_RANGE = re.compile(r"[0-9a-fA-F:.]+(?:/[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
 def _templates(values: tuple[str, ...], variables: bool, where: str) -> tuple[list[str], list[Template]]:
@@ -92,12 +94,32 @@ def _patterns(match: Callable[[str], matching.Matcher]) -> Compiler:
     return compile_patterns
 
 
+def _shifts(template: Template, facts: Facts) -> bool:
+    """True if a variable before the fifth colon holds a colon, which would move what follows to other segments."""
+    colons = 0
+    for piece in template.pieces:
+        if isinstance(piece, str):
+            colons += piece.count(":")
+        elif colons < matching.ARN_SEGMENTS - 1 and ":" in str(facts.get(piece.key, "")):
+            return True
+    return False
+
+
 def _arns(values: tuple[str, ...], variables: bool, where: str) -> Test:
     for value in values:
         # a variable may hold a whole ARN, so only texts without one can be judged here
         if "${" not in value and (not value.startswith("arn:") or value.count(":") < matching.ARN_SEGMENTS - 1):
             raise UnknownElement(f"{where}: {value!r} is not an ARN of six segments", hint="use StringLike for a text")
-    return _patterns(matching.arn)(values, variables, where)
+    match = _patterns(matching.arn)(values, variables, where)
+    # a variable may be the whole ARN; as a part of one it must stay in its segment
+    parts = [template for template in _templates(values, variables, where)[1] if len(template.pieces) > 1]
+
+    def test(value: str, facts: Facts) -> bool:
+        if any(_shifts(template, facts) for template in parts):
+            raise UnknownElement(f"{where}: a variable's value has a colon", hint="compare the parts one by one")
+        return match(value, facts)
+
+    return test if parts else match
 
 
 def _typed(parse_value: Callable[[str], T | None], kind: str, compare: Callable[[T, T], bool]) -> Compiler:
@@ -123,17 +145,13 @@ def _typed(parse_value: Callable[[str], T | None], kind: str, compare: Callable[
 
 
 def parse_number(text: str) -> Decimal | None:
-    """A finite decimal number, or None."""
-    try:
-        number = Decimal(text.strip())
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    """An integer or decimal number in ASCII digits, or None."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 def parse_time(text: str) -> datetime | None:
     """A moment in one of the W3C forms of ISO 8601 (UTC where no zone is given) or in seconds since 1970, or None."""
-    if _EPOCH.fullmatch(text) and not (len(text) == 4 and text.isdigit()):
+    if _NUMBER.fullmatch(text) and not (len(text) == 4 and text.isdigit()):
         try:
             return datetime.fromtimestamp(float(text), UTC)
         except (OverflowError, ValueError, OSError):
@@ -170,15 +188,19 @@ def _addresses(values: tuple[str, ...], _variables: bool, where: str) -> Test:
     networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
     for value in values:
         try:
+            if not _RANGE.fullmatch(value):
+                raise ValueError
             networks.append(ipaddress.ip_network(value, strict=False))
         except ValueError:
             raise UnknownElement(f"{where}: {value!r} is not an address range", hint="write 203.0.113.0/24") from None
 
     def test(value: str, _: Facts) -> bool:
         try:
-            address = ipaddress.ip_address(value.partition("/")[0])
+            address = ipaddress.ip_address(value)
         except ValueError:
             raise UnknownElement(f"{where}: the request's value is not an address", hint="send an address") from None
+        # an IPv4 address is the same one in the IPv6 form that a dual-stack listener reports
+        address = getattr(address, "ipv4_mapped", None) or address
         return any(address in network for network in networks)
 
     return test

@@ -17,9 +17,11 @@ from strongroom.authorization import catalogue
 from strongroom.authorization.request import Principal
 from strongroom.errors import UnknownElement
 
-_ACCOUNT = re.compile(r"\d{12}")
-_ROOT = re.compile(r"arn:[a-z0-9-]+:iam::(?P<account>\d{12}):root")
-_IDENTITY = re.compile(r"arn:[a-z0-9-]+:(?:iam|sts)::\d{12}:(?:user|role|assumed-role|federated-user)/[^*?]+")
+_ACCOUNT = re.compile(r"[0-9]{12}|arn:[a-z0-9-]+:iam::[0-9]{12}:root")
+#: Paths are ASCII without blanks (IAM user guide, "IAM identifiers"); stars and variables have no meaning here.
+_IDENTITY = re.compile(
+    r"arn:[a-z0-9-]+:(?:iam::[0-9]{12}:(?:user|role)|sts::[0-9]{12}:(?:assumed-role|federated-user))/[!-)+->@-~]+"
+)
 #: What AWS leaves in a policy when the named user or role was deleted; it matches nobody any more.
 _DELETED = re.compile(r"A(?:IDA|ROA|GPA|NPA)[A-Z0-9]{8,}")
 
@@ -35,7 +37,7 @@ class Match(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """A parsed Principal or NotPrincipal element."""
+    """A parsed Principal or NotPrincipal element; `accounts` holds ids and ARNs, which name one partition."""
 
     everybody: bool
     accounts: frozenset[str]
@@ -57,9 +59,10 @@ class Principals:
             return Match.DIRECT if principal.arn in self.federated else Match.NONE
         if principal.kind == "anonymous":
             return Match.NONE
-        if principal.arn in self.arns or (principal.canonical_user and principal.canonical_user in self.canonical):
+        if principal.arn in self.arns:
             return Match.DIRECT
-        in_account = principal.account in self.accounts
+        # a canonical user id is another name of an account ("Principal", "AWS account principals")
+        in_account = self._account(principal) or principal.canonical_user in self.canonical
         if principal.kind == "root":
             return Match.DIRECT if in_account else Match.NONE
         if principal.kind == "role-session" and principal.role_arn in self.arns:
@@ -67,6 +70,9 @@ class Principals:
         if principal.kind == "federated-user" and principal.user_arn in self.arns:
             return Match.ROLE
         return Match.ACCOUNT if in_account else Match.NONE
+
+    def _account(self, principal: Principal) -> bool:
+        return principal.account in self.accounts or principal.account_arn in self.accounts
 
     def _exempts(self, principal: Principal) -> bool:
         """True if NotPrincipal lists the principal at every level at which AWS may check it.
@@ -79,7 +85,7 @@ class Principals:
             return principal.arn in self.services
         if principal.kind == "federated":
             return principal.arn in self.federated
-        if principal.kind == "anonymous" or principal.account not in self.accounts:
+        if principal.kind == "anonymous" or not self._account(principal):
             return False
         levels = {principal.arn, principal.role_arn or principal.user_arn} if principal.kind != "root" else set()
         return levels <= self.arns
@@ -118,9 +124,7 @@ def parse_principals(element: Any, *, negated: bool, where: str) -> Principals:
                 everybody = True
             elif _ACCOUNT.fullmatch(value):
                 sets["accounts"].add(value)
-            elif root := _ROOT.fullmatch(value):
-                sets["accounts"].add(root["account"])
-            elif _IDENTITY.fullmatch(value) or _DELETED.fullmatch(value):
+            elif (_IDENTITY.fullmatch(value) and "${" not in value) or _DELETED.fullmatch(value):
                 sets["arns"].add(value)
             else:
                 raise UnknownElement(

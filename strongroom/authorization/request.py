@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
 
-from strongroom.errors import UsageError
+from strongroom.errors import UnknownElement, UsageError
 
 Kind = Literal["user", "role-session", "root", "federated-user", "federated", "service", "anonymous"]
 #: What a context key may hold. A tuple, list or set makes the key multi-valued, whatever its length.
@@ -65,6 +65,11 @@ class Principal:
         return self.arn.replace(":sts:", ":iam:", 1).replace(":federated-user/", ":user/", 1)
 
     @cached_property
+    def account_arn(self) -> str:
+        """The ARN of the principal's account in its partition, '' where it has none."""
+        return f"arn:{self.arn.split(':')[1]}:iam::{self.account}:root" if self.account else ""
+
+    @cached_property
     def service_linked(self) -> bool:
         """True for sessions of service-linked roles, which neither SCPs nor RCPs restrict."""
         # in the resource part only: a path of one's own may hold the same letters after a colon
@@ -87,7 +92,7 @@ class Principal:
         if self.kind == "user":
             keys["aws:username"] = self.arn.rsplit("/", 1)[-1]
         for name, value in self.tags.items():
-            keys[f"aws:principaltag/{name.lower()}"] = value
+            _put(keys, f"aws:PrincipalTag/{name}", value)
         return keys
 
 
@@ -124,8 +129,8 @@ class Request:
         parts = self.resource.split(":", 5)
         if len(parts) == 6 and parts[4]:
             return parts[4]
-        if len(parts) == 6:
-            raise UsageError(f"the ARN {self.resource} names no account", hint="give resource_account")
+        if self.resource != "*":
+            raise UsageError(f"the resource {self.resource} names no account", hint="give an ARN and resource_account")
         return self.principal.account
 
     @cached_property
@@ -134,14 +139,14 @@ class Request:
         facts: dict[str, str | tuple[str, ...]] = self.principal.context()
         if self.resource_account:
             facts["aws:resourceaccount"] = self.resource_account
+        given: dict[str, str | tuple[str, ...]] = {}
         for key, value in self.context.items():
             normal = _normal(value)
-            lowered = key.lower()
             if normal is None:
-                facts.pop(lowered, None)
+                facts.pop(key.lower(), None)
             else:
-                facts[lowered] = normal
-        return facts
+                _put(given, key, normal)
+        return facts | given
 
     @cached_property
     def encryption_context(self) -> Mapping[str, str]:
@@ -152,6 +157,17 @@ class Request:
             for key, value in self.context.items()
             if value is not None and key.lower().startswith(prefix)
         }
+
+
+def _put(keys: dict[str, str | tuple[str, ...]], key: str, value: str | tuple[str, ...]) -> None:
+    """Adds a context key; raises UnknownElement where case or Unicode folding makes two keys one.
+
+    Tags and encryption contexts may have names that differ in case alone, which conditions do not: AWS documents no
+    choice between them ("Controlling access using tags"), and either might be the one that somebody chose.
+    """
+    lowered = key.lower()
+    if keys.setdefault(lowered, value) != value or (lowered.isascii() and not key.isascii()):
+        raise UnknownElement(f"request: the context key {key} is another one in other letters", hint="send one of them")
 
 
 def _normal(value: Value) -> str | tuple[str, ...] | None:

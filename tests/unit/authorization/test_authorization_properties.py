@@ -17,7 +17,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "differential"))
 import iam_cases
 import iam_readings
 
-CASES = st.integers(min_value=0, max_value=2**32).map(lambda seed: iam_cases.Maker(seed).case())
+#: Requests that are understood; refusals are the matter of test_authorization_refusals and _adversarial.
+CASES = (
+    st.integers(min_value=0, max_value=2**32)
+    .map(lambda seed: iam_cases.Maker(seed).case())
+    .filter(lambda case: iam_readings.answer(case) != "U")
+)
 CHOICE = st.randoms(use_true_random=False)
 
 
@@ -78,7 +83,8 @@ def test_order_and_repetition_do_not_matter(case: dict[str, Any], choice: Any) -
         statements.append(dict(choice.choice(statements)))
         choice.shuffle(statements)
     choice.shuffle(case["policies"].get("identity", []))
-    assert iam_readings.answer(case) == before
+    # an Allow that is not understood is met or not, as another Allow before it decides already
+    assert iam_readings.answer(case) in (before, "U")
 
 
 @settings(max_examples=200, deadline=None)
