@@ -214,6 +214,11 @@ class Draw:
         return found
 
     def _target(self) -> tuple[str, Any]:
+        """An action and where it is allowed; making is allowed anywhere, since the names of the plan are taken."""
+        actions, resource = self._any_target()
+        return actions, "*" if actions in ("iam:CreateRole", "iam:CreateUser") else resource
+
+    def _any_target(self) -> tuple[str, Any]:
         pick = self.choice
         kind = pick.choice(["kms", "kms", "users", "roles", "roles", "groups", "policies"])
         arn = "arn:aws:iam::@:"
