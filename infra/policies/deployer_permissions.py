@@ -73,6 +73,7 @@ def boundary(estate: Estate) -> Document:
             ),
             deny("NoDataRead", ("s3:GetObjectVersion", "s3:GetObjectTorrent", "s3:DeleteObjectVersion"), data),
             deny("NoLockBypass", ("s3:BypassGovernanceRetention",)),
+            *_no_state_alias(estate),
         ]
     )  # fmt: skip
 
@@ -105,6 +106,13 @@ def _but_state(estate: Estate) -> Conditions:
         return {}
     state = names.alias(estate, keyring.state_key("*"))
     return {"ForAllValues:StringNotLike": {"kms:ResourceAliases": state}}
+
+
+def _no_state_alias(estate: Estate) -> Iterator[Statement]:
+    """Keeps the name by which `_but_state` knows a key from being given to any other key."""
+    if estate.bootstrap.state_bucket:
+        state = f"arn:aws:kms:*:*:{names.alias(estate, keyring.state_key('*'))}"
+        yield deny("NoStateAlias", ("kms:CreateAlias", "kms:UpdateAlias"), [state])
 
 
 def _own_state(estate: Estate, account: str, layer: str) -> Iterator[Statement]:
