@@ -88,9 +88,62 @@ def arn(pattern: str) -> Matcher:
     return lambda value: full(value) is not None
 
 
+#: From so many colons on, a value is matched state by state: each star that runs on could stop at any of them.
+_MANY = 12
+_ANY, _WITHIN = "any run", "run within a segment"
+
+
+def _steps(pattern: str) -> list[tuple[str, str]]:
+    """A Resource pattern as steps: a letter, one of any letter, one within the segment, or a run of either kind."""
+    segments = pattern.split(":", ARN_SEGMENTS - 1)
+    segments += ["*"] * (ARN_SEGMENTS - len(segments))
+    steps: list[tuple[str, str]] = []
+    for index, segment in enumerate(segments):
+        last = index == ARN_SEGMENTS - 1
+        for found in re.finditer(r"\$\{[*?$]\}|.", segment, re.DOTALL):
+            token, ends = found.group(), found.end() == len(segment)
+            if token == "*":  # noqa: S105 - a wildcard, not a password
+                steps.append((_ANY if last or ends else _WITHIN, ""))
+            elif token == "?":  # noqa: S105
+                steps.append(("one" if last else "one within", ""))
+            else:
+                steps.append(("letter", token[2] if len(token) > 1 else token))
+        if not last:
+            steps.append(("letter", ":"))
+    return steps
+
+
+def _walk(steps: list[tuple[str, str]], value: str) -> bool:
+    """True if the steps lead through the whole value, at a cost of the product of their lengths."""
+
+    def reach(states: set[int]) -> set[int]:
+        for state in sorted(states):
+            while state < len(steps) and steps[state][0] in (_ANY, _WITHIN):
+                state += 1
+                states.add(state)
+        return states
+
+    states = reach({0})
+    for letter in value:
+        onward: set[int] = set()
+        for state in states - {len(steps)}:
+            kind, wanted = steps[state]
+            if letter == ":" and kind in (_WITHIN, "one within"):
+                continue
+            if kind in (_ANY, _WITHIN):
+                onward.add(state)
+            elif kind != "letter" or letter == wanted:
+                onward.add(state + 1)
+        states = reach(onward)
+    return len(steps) in states
+
+
 @lru_cache(maxsize=16384)
 def resources(patterns: tuple[str, ...]) -> Matcher:
     """A matcher of ARNs that at least one of several Resource patterns covers, as one expression."""
     expressions = (arn_expression(pattern, run_on=True) for pattern in patterns)
     full = re.compile("|".join(f"(?:{expression})" for expression in expressions), re.DOTALL).fullmatch
-    return lambda value: full(value) is not None
+    steps = [_steps(pattern) for pattern in patterns]
+    return lambda value: (
+        full(value) is not None if value.count(":") < _MANY else any(_walk(each, value) for each in steps)
+    )

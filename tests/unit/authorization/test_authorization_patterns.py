@@ -98,7 +98,10 @@ def test_arn_patterns_agree_with_a_plain_regular_expression(segments: list[str],
         return plain(segment[:-1], "[^:]") + ".*" if segment.endswith("*") else plain(segment, "[^:]")
 
     expression = ":".join([*(running_on(segment) for segment in segments[:5]), plain(segments[5], ".")])
-    assert matching.resources((":".join(segments),))(text) is (re.fullmatch(expression, text, re.DOTALL) is not None)
+    expected = re.fullmatch(expression, text, re.DOTALL) is not None
+    pattern = ":".join(segments)
+    assert matching.resources((pattern,))(text) is expected
+    assert matching._walk(matching._steps(pattern), text) is expected
 
 
 @given(st.text(max_size=30))
@@ -111,4 +114,7 @@ def test_an_escaped_text_matches_itself_only(text: str) -> None:
 def test_a_hostile_pattern_costs_a_scan() -> None:
     started = time.process_time()
     assert not matching.glob("*a" * 60 + "b")("a" * 2000)
+    # an object's name may be nothing but colons
+    assert not matching.resources(("arn:*:*:*:*:*z",))("arn:aws:s3:::" + ":" * 1000)
+    assert matching.resources(("arn:*:*:*:*:*z",))("arn:aws:s3:::" + ":" * 1000 + "z")
     assert time.process_time() - started < 1
