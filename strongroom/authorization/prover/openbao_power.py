@@ -91,7 +91,14 @@ def _exists(bao: OpenBao, name: str) -> bool:
 
 
 def actors(gained: Set[Gained]) -> list[str]:
-    """The subjects whose tokens a human can use, in a fixed order."""
+    """The subjects worth asking for of those whose tokens a human can use, in a fixed order.
+
+    Who has a root token, or any policy alone, may do whatever any of the others may: of the policies of a token one
+    holds the stanza that decides, and alone it decides the same.
+    """
+    for everything in (ROOT, ANY_POLICY):
+        if ("act", everything) in gained:
+            return [everything]
     return sorted(name for kind, name in gained if kind == "act" and name.startswith("bao:"))
 
 
@@ -105,7 +112,10 @@ def allowed(facts: Facts, actor: str, request: Request, gained: Set[Gained]) -> 
     if actor == ROOT or "root" in _policies(bao, actor):
         return Allowed(wanted[0], "the root policy")
     choices = list(_choices(bao, actor, gained))
+    heading = _heading(bao, request.path) if actor == ANY_POLICY else None
     for names, premises in choices:
+        if heading is not None and names[0] not in heading:
+            continue
         policies = tuple(bao.policy[name] for name in sorted(set(names)) if name in bao.policy)
         # the best other policies may add values to the parameters that one of them allows
         loose = actor == ANY_POLICY or (actor.startswith("bao:policy/") and _several(gained))
@@ -187,13 +197,35 @@ def _acls(policies: tuple[VaultPolicy, ...]) -> tuple[Acl, ...]:
 
 
 @lru_cache(maxsize=65536)
+def _heading(bao: OpenBao, path: str) -> frozenset[str]:
+    """The policies with a stanza that begins like the path: of many policies few have to be asked."""
+    head = "/".join(path.split("/")[:2])
+    return _heads(bao).get(head, frozenset()) | _heads(bao)[""]
+
+
+@lru_cache(maxsize=16)
+def _heads(bao: OpenBao) -> dict[str, frozenset[str]]:
+    """The names of policies by the first two segments of their paths; under "" those with wildcards in these two."""
+    found: dict[str, set[str]] = {"": set()}
+    for name, policy in bao.policy.items():
+        for stanza in stanzas([policy]):
+            head = "/".join(stanza.pattern.split("/")[:2])
+            open_ended = "+" in head or "{{" in head or (stanza.prefix and stanza.pattern.count("/") < 2)
+            found.setdefault("" if open_ended else head, set()).add(name)
+    return {head: frozenset(names) for head, names in found.items()}
+
+
+@lru_cache(maxsize=4096)
+def _templated(policies: tuple[VaultPolicy, ...]) -> tuple[Rule, ...]:
+    return tuple(stanza for stanza in stanzas(policies) if "{{" in stanza.pattern)
+
+
+@lru_cache(maxsize=65536)
 def _decided(
     policies: tuple[VaultPolicy, ...], request: Request, capability: str, loose: bool
 ) -> tuple[str, tuple[Approval, ...]] | None:
     """The words of the rule that allows the request and its control group; None if nothing does."""
-    templated = [
-        stanza for stanza in stanzas(policies) if "{{" in stanza.pattern and _could_match(stanza, request.path)
-    ]
+    templated = [stanza for stanza in _templated(policies) if _could_match(stanza, request.path)]
     for stanza in templated:
         if capability in stanza.capabilities and (not request.sudo or "sudo" in stanza.capabilities):
             return _words(stanza), stanza.approvals

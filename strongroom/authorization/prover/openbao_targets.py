@@ -37,7 +37,9 @@ class Edge:
 def edges(bao: OpenBao) -> tuple[Edge, ...]:
     """All edges of a server, in the order of the table."""
     written = _written(bao)
-    names = {login.name.removeprefix("bao:") for login in bao.logins}
+    there = {login.name.removeprefix("bao:") for login in bao.logins}
+    there |= {f"identity/entity/name/{entity.name}" for entity in bao.entities}
+    there |= {f"identity/group/name/{group.name}" for group in bao.groups}
     found: list[Edge] = []
     for rule in RULES:
         for fields in _TARGETS[rule.per](bao):
@@ -48,7 +50,7 @@ def edges(bao: OpenBao) -> tuple[Edge, ...]:
             spelled = [
                 _filled(text, {**fields, "name": name}) for text in rule.paths for name in _spelled(rule, fields)
             ]
-            taken = names if rule.per in ("approle-mount", "userpass-mount") else ()
+            taken = there if rule.name.endswith("-create") else ()
             found_here = (path for text in spelled for path in _concrete(text, written) if path not in taken)
             paths = tuple(dict.fromkeys(found_here))
             if paths or not rule.paths:
@@ -75,20 +77,20 @@ def _filled(template: str, fields: Fields) -> str:
     return template
 
 
-def _concrete(template: str, written: list[str]) -> Iterator[str]:
+@lru_cache(maxsize=65536)
+def _concrete(template: str, written: tuple[str, ...]) -> tuple[str, ...]:
     """The paths a template stands for: with a fresh name in each hole, and with the names that a policy has there.
 
     Any path that a policy allows is decided by one of its stanzas, and that stanza decides the path made from it too.
     """
     if "{" not in template:
-        yield template
-        return
+        return (template,)
     fresh = template.replace("{?}", FRESH).replace("{*}", f"{FRESH}/{FRESH}")
     found = {fresh, template.replace("{?}", FRESH).replace("{*}", FRESH)}
     for pattern in written:
         if made := _overlap(template.split("/"), pattern):
             found.add(made)
-    yield from sorted(path for path in found if not path.endswith("/login"))
+    return tuple(sorted(path for path in found if not path.endswith("/login")))
 
 
 def _overlap(asked: list[str], pattern: str) -> str:
@@ -126,9 +128,11 @@ def _policies(bao: OpenBao) -> Iterator[Fields]:
         yield {"name": name}
 
 
-def _written(bao: OpenBao) -> list[str]:
+@lru_cache(maxsize=16)
+def _written(bao: OpenBao) -> tuple[str, ...]:
     """Every path pattern of every policy."""
-    return [stanza.pattern + ("*" if stanza.prefix else "") for stanza in stanzas(list(bao.policy.values()))]
+    found = (stanza.pattern + ("*" if stanza.prefix else "") for stanza in stanzas(list(bao.policy.values())))
+    return tuple(sorted(set(found)))
 
 
 def _logins(*types: str) -> Callable[[OpenBao], Iterator[Fields]]:

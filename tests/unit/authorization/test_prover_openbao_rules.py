@@ -22,7 +22,6 @@ from strongroom.authorization.prover.openbao_facts import (
     TokenRole,
     TransitKey,
 )
-from strongroom.authorization.prover.openbao_rules import RULES
 
 EVE, VICTIM = "bao:auth/approle/role/eve", "bao:auth/approle/role/restorer"
 KEY = TransitKey("transit", "notes")
