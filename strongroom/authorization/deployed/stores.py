@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from strongroom.authorization.deployed.asking import one_by_one, unless
 from strongroom.authorization.documents import Named
-from strongroom.authorization.prover.facts import Key, Store
+from strongroom.authorization.prover.facts import Carrier, Key, Store
 from strongroom.estate import names
 from strongroom.estate.manifest import Manifest
 from strongroom.estate.model import Estate
 
 Stores = tuple[list[Store], dict[str, str]]
+Kept = TypeVar("Kept", Store, Carrier)
 #: The services, as ARNs name them, whose data AWS alone decides on.
 _DECIDED = (["s3"], ["sqs"], ["sns"], ["secretsmanager"])
 
@@ -146,19 +147,19 @@ def _named(name: str, text: str | None) -> Named | None:
     return Named(name, text) if text else None
 
 
-def with_keys(stores: Sequence[Store], keys: Sequence[Key]) -> list[Store]:
-    """The stores with their keys by ARN: services name a key by its id or alias too.
+def with_keys(kept: Sequence[Kept], keys: Sequence[Key]) -> list[Kept]:
+    """The same stores or carriers with their keys by ARN: services name a key by its id or alias too.
 
-    A key that was not read is '', as if it were the service's own: then whoever reads the store needs none.
+    A key that was not read is '', as if it were the service's own: then whoever reads what it seals needs none.
     """
     arns = {name: key.arn for key in keys for name in _names_of(key)}
     arns |= {key.arn: key.arn for key in keys}
 
-    def resolved(store: Store) -> str:
+    def resolved(thing: Kept) -> str:
         # the ARN of a bucket has no Region
-        return arns.get(store.key) or arns.get(f"{store.account}:{store.arn.split(':')[3]}:{store.key}", "")
+        return arns.get(thing.key) or arns.get(f"{thing.account}:{thing.arn.split(':')[3]}:{thing.key}", "")
 
-    return [replace(store, key=resolved(store)) for store in stores]
+    return [replace(thing, key=resolved(thing)) for thing in kept]
 
 
 def _names_of(key: Key) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from strongroom.authorization.deployed import carriers, stores
+from strongroom.authorization.deployed import carriers, logins, stores
 from strongroom.authorization.deployed.asking import refused
 from strongroom.authorization.deployed.iam import AccountIdentities, read_identities
 from strongroom.authorization.deployed.kms import read_keys
@@ -62,6 +62,8 @@ OF_REGION = (
     Reader("sns", "stores", stores.read_topics, alone=True),
     Reader("backup", "stores", stores.read_vaults, alone=True),
     Reader("secretsmanager", "stores", stores.read_secrets),
+    Reader("secretsmanager", "carriers", logins.read_login_secrets),
+    Reader("ssm", "carriers", logins.read_login_parameters),
     Reader("ecr", "stores", stores.read_images),
     Reader("ecs", "tasks", read_tasks),
     Reader("scheduler", "started", carriers.read_schedules),

@@ -119,7 +119,11 @@ def stores(gateway: GatewayProcess, key: str) -> None:
     secret = made("secretsmanager").create_secret(Name="login", SecretString="x", KmsKeyId="alias/stores")["ARN"]
     text = policy("secretsmanager:GetSecretValue", "*")
     made("secretsmanager").put_resource_policy(SecretId=secret, ResourcePolicy=text)
-    made("secretsmanager").create_secret(Name="bare", SecretString="x")
+    held = [{"Key": "strongroom:login", "Value": "bao:auth/approle/role/restorer"}]
+    made("secretsmanager").create_secret(Name="bare", SecretString="x", Tags=held)
+    ssm = made("ssm")
+    for name, tags in (("/login", held), ("/other", [])):
+        ssm.put_parameter(Name=name, Value="x", Type="SecureString", KeyId="alias/stores", Tags=tags)
     ecr = made("ecr")
     for name in ("jobs", "silent"):
         ecr.create_repository(repositoryName=name)
@@ -246,6 +250,7 @@ def carriers(found: Survey) -> set[tuple[str, str, str]]:
         ("function", "function:f", "worker"),
         ("project", "project/builds", "worker"),
         ("machine", "stateMachine:machine", "worker"),
+        ("parameter", "parameter/login", "restorer"),
     ],
 )
 def test_what_runs_with_a_role_carries_it(seen: Survey, kind: str, what: str, role: str):
@@ -258,8 +263,17 @@ def test_what_is_fixed_or_another_services_carries_nothing(seen: Survey):
     assert not [entry for entry in found if entry[0] == "family" and "own" in entry[1]]  # nothing starts its newest
     assert {entry[0] for entry in found} == {
         *("task-override", "image", "task", "family", "family-started", "schedule", "rule", "function", "project"),
-        "machine",
+        *("machine", "secret", "parameter"),
     }
+
+
+def test_a_secret_and_a_parameter_say_whose_credentials_they_hold(seen: Survey, key: str):
+    held = [carrier for carrier in with_keys(seen.carriers, seen.keys) if carrier.kind in ("secret", "parameter")]
+    assert {(c.kind, c.role) for c in held} == {
+        ("secret", "bao:auth/approle/role/restorer"),
+        ("parameter", "bao:auth/approle/role/restorer"),
+    }
+    assert {c.kind: c.key for c in held} == {"secret": "", "parameter": key}
 
 
 def test_a_functions_own_policy_is_read(seen: Survey):
@@ -298,6 +312,7 @@ def test_what_is_refused_is_a_gap_each_and_nothing_else_is_said(gateway: Gateway
         ("events:ListTargetsByRule", f"arn:aws:events:{HERE}:rule/changed"),
         ("lambda:GetPolicy", f"arn:aws:lambda:{HERE}:function:f"),
         ("states:DescribeStateMachine", f"arn:aws:states:{HERE}:stateMachine:machine"),
+        ("ssm:ListTagsForResource", f"arn:aws:ssm:{HERE}:parameter/login"),
         ("kms:GetKeyPolicy", f"arn:aws:kms:{HERE}:key/"),
         ("kms:ListGrants", f"arn:aws:kms:{HERE}:key/"),
     ],

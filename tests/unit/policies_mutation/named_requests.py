@@ -36,7 +36,7 @@ def _probes(one: Row) -> Iterator[Row]:
     if ":s3:::" in one.resource:
         action = "s3:AbortMultipartUpload" if "/" in one.resource else "s3:ListBucketMultipartUploads"
     elif one.document.startswith("key "):
-        action = "kms:GetParametersForImport"
+        action = "kms:RevokeGrant"
     else:
         return
     among = (*PEOPLE, *ADMINS, *ROOTS) if action.startswith("kms:") else PEOPLE
@@ -49,7 +49,7 @@ def _halves(one: Row) -> Iterator[Row]:
     Asked of a bucket that lets in whole accounts the identity policies alone decide; asked by roles that may do
     everything the bucket's policy does. Each half says the same as both; but all roles read the manifest.
     """
-    if one.action == "kms:GetParametersForImport":
+    if one.action == "kms:RevokeGrant":
         number = one.resource.split(":")[4]
         far = [f"{who}!" for who in ROLES if ACCOUNTS[who.partition("/")[0]] != number]
         yield row(one.action, one.resource, (), far, context=one.context, document=one.document)

@@ -61,7 +61,7 @@ def on_keys() -> Iterator[Row]:
         for days, who in ((30, chief), (7, ()), (None, ())):
             context = {} if days is None else {"kms:ScheduleKeyDeletionPendingWindowInDays": days}
             yield on("ScheduleKeyDeletion", *who, given=context)
-        for probe in ("GetParametersForImport", "ReplicateKey", "DeriveSharedSecret"):
+        for probe in ("RevokeGrant", "ReplicateKey", "DeriveSharedSecret"):
             yield on(probe)
         yield on("CreateGrant")
         yield from _uses(name, on)
@@ -154,7 +154,7 @@ def _storage(name: str, on: Any) -> Iterator[Row]:
         yield on("GenerateDataKey", *DEPLOYERS, boot, given={**via("s3"), **whole})
         yield on("Decrypt", given={**via("sqs"), **whole})
         every, deploying = [f"{who}!" for who in ROLES], [f"{who}!" for who in DEPLOYERS]
-        for action, may in (("Decrypt", every), ("GenerateDataKey", deploying), ("GetParametersForImport", ())):
+        for action, may in (("Decrypt", every), ("GenerateDataKey", deploying), ("RevokeGrant", ())):
             policy = {"document": f"key {name}"}
             yield row(f"kms:{action}", key_arn(name), may, every, context=via("s3"), **policy)
             yield row(f"kms:{action}", key_arn(name), (), every, context=via("sqs"), **policy)

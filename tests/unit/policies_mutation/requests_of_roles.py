@@ -163,6 +163,7 @@ def by_deployers() -> Iterator[Row]:
         ("ec2:DescribeInstances", "*", (DATA, *AUDITORS)),
         ("organizations:DescribePolicy", "*", AUDITORS),
         ("organizations:AttachPolicy", "*", ()),
+        ("ssm:DescribeParameters", "*", AUDITORS),
         ("ssm:GetParameter", "*", ()),
         ("ecr:GetAuthorizationToken", "*", (puller,)),
         ("ecr:PutImage", "*", ()),
@@ -253,6 +254,7 @@ def under_ceilings() -> Iterator[Row]:
 
 def on_careless() -> Iterator[Row]:
     """Keys and buckets that let the three accounts in as a whole: whoever comes in does so by its identity policy."""
+    makers = {"workload": KEYS, "audit": "audit/deployer.audit", "backup": "backup/deployer.backup"}
     for account, number in ACCOUNTS.items():
         key = f"arn:aws:kms:{ESTATE.accounts[account].region}:{number}:key/careless"  # type: ignore[index]
         policy = {"document": f"key careless-{account}"}
@@ -264,10 +266,10 @@ def on_careless() -> Iterator[Row]:
             ("Encrypt", (WRITER, APP, REENCRYPTOR) if far else ()),
             ("ReEncryptTo", (ROTATOR,) if far else ()),
             ("GenerateMac", id_users if account == "workload" else ()),
-            ("GetParametersForImport", ()),
+            ("RevokeGrant", ()),
             ("GetKeyPolicy", (AUDITOR,) if account == "workload" else ()),
             ("ListGrants", (AUDITOR,) if account == "workload" else ()),
-            ("TagResource", (KEYS, "audit/deployer.audit", "backup/deployer.backup")),
+            ("TagResource", (makers[account],)),
         ):
             yield row(f"kms:{action}", key, may, **policy)
         for bucket, who in ((MANIFEST, READERS | DEPLOYERS), (EVIDENCE, set(signs)), ("elsewhere", set())):
@@ -277,7 +279,7 @@ def on_careless() -> Iterator[Row]:
                 "kms:EncryptionContext:aws:s3:arn": f"arn:aws:s3:::{bucket}",
             }  # type: ignore[index]
             yield row("kms:Decrypt", key, who if ours else (), context=given, **policy)
-            yield row("kms:GetParametersForImport", key, (), context=given, **policy)
+            yield row("kms:RevokeGrant", key, (), context=given, **policy)
             yield row("kms:Decrypt", key, (), context={**given, **via("secretsmanager")}, **policy)
         bucket = f"careless-{account}"
         for action in CONTENT:
@@ -285,10 +287,11 @@ def on_careless() -> Iterator[Row]:
                 yield row(f"s3:{action}", f"arn:aws:s3:::{bucket}/x", (), context=context, document=f"bucket {bucket}")
         for action in ("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads", "PutBucketPolicy"):
             yield row(f"s3:{action}", f"arn:aws:s3:::{bucket}", (), document=f"bucket {bucket}")
+        # offered to the owner's account alone, which is the workload account for all of these
         yield row(
             "s3:GetBucketPolicy",
             f"arn:aws:s3:::{bucket}",
-            AUDITORS,
+            (AUDITOR,),
             document=f"bucket {bucket}",
         )
         yield row("s3:ListAllMyBuckets", "*", (AUDITOR, EVIDENCE_AUDITOR, FAR_AUDITOR))
