@@ -137,11 +137,18 @@ class World:
         self.write_policy(vault_policy(self.estate, duty))
 
     def close(self) -> None:
-        """Ends every login, so that the next world's auditor need not read its tokens."""
+        """Takes away all that bears this world's number, so that the next world's auditor need not read it."""
         for client in self.clients:
             if client.token:
                 self.root.auth.token.revoke(client.token)
             client.adapter.session.close()
+        lists = ("sys/policies/acl", "auth/approle/role", "auth/userpass/users", "auth/token/roles")
+        for path in (*lists, "identity/entity/name", "identity/group/name"):
+            for name in (self.root.list(path) or {"data": {"keys": []}})["data"]["keys"]:
+                if name.endswith(f"-{self.number}"):
+                    self.root.delete(f"{path}/{name}")
+        for mount in (self.mount, f"mine-{self.number}"):
+            self.root.sys.disable_secrets_engine(mount)
 
 
 def stanza(path: str, *capabilities: str, **more: Any) -> str:
