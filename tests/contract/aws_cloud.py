@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import boto3
-from aws_removal import Ledger, Made
+from aws_removal import SERVICES, Ledger, Made
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from contract_rows import ALICE, AUDIT, BACKUP, NOBODY, PATH, PROFILES, WORKLOAD, Row, outcome
@@ -19,6 +19,10 @@ from contract_rows import ALICE, AUDIT, BACKUP, NOBODY, PATH, PROFILES, WORKLOAD
 #: Seconds that identities and policies may take to be known everywhere in AWS.
 SETTLING = (0.0, 5.0, 10.0, 20.0, 30.0)
 ONCE = Config(retries={"total_max_attempts": 1})
+
+
+class NotRemovable(Exception):
+    """A row asks a service of which nothing could be taken away again: it is skipped on AWS."""
 
 
 class AwsCloud:
@@ -80,7 +84,9 @@ class AwsCloud:
         return self._known(boto3.Session(*keys, region_name="us-east-1"), role.split(":")[4])
 
     def make(self, session: boto3.Session, service: str, region: str = "us-east-1", **arguments: Any) -> Any:
-        """A client whose makings are recorded; it asks once."""
+        """A client whose makings are recorded; it asks once. Raises NotRemovable for a service without removal."""
+        if service not in SERVICES:
+            raise NotRemovable(f"what is made of {service} stays: aws_removal.py does not know how to remove it")
         client = session.client(service, region_name=region, **{"config": ONCE, **arguments})
         self.ledger.watch(client, self._accounts.get(id(session), WORKLOAD))
         return client

@@ -66,7 +66,9 @@ class Ledger:
         return failures
 
 
-_GONE = frozenset(("NoSuchEntity", "NoSuchBucket", "NotFoundException", "AWS.SimpleQueueService.NonExistentQueue"))
+_GONE = frozenset(
+    "NoSuchEntity NoSuchBucket NotFoundException AWS.SimpleQueueService.NonExistentQueue ParameterNotFound".split()
+)
 
 
 def _key(kms: Any, arn: str) -> None:
@@ -156,7 +158,10 @@ _NAMES: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "iam:CreateVirtualMFADevice": lambda asked, got: got["VirtualMFADevice"]["SerialNumber"],
     "sqs:CreateQueue": lambda asked, got: got["QueueUrl"],
     "secretsmanager:CreateSecret": lambda asked, got: got["ARN"],
+    "ssm:PutParameter": lambda asked, got: asked["Name"],
 }
+#: The services whose makings can be removed; rows of others do not run on AWS.
+SERVICES = frozenset({"sts", "ecs", *(kind.partition(":")[0] for kind in _NAMES)})
 _REMOVE: dict[str, Callable[[Any, str], Any]] = {
     "kms:CreateKey": _key,
     "kms:ReplicateKey": _key,
@@ -169,4 +174,5 @@ _REMOVE: dict[str, Callable[[Any, str], Any]] = {
     "iam:CreateVirtualMFADevice": lambda iam, serial: iam.delete_virtual_mfa_device(SerialNumber=serial),
     "sqs:CreateQueue": lambda sqs, url: sqs.delete_queue(QueueUrl=url),
     "secretsmanager:CreateSecret": lambda s, arn: s.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True),
+    "ssm:PutParameter": lambda ssm, name: ssm.delete_parameter(Name=name),
 }

@@ -144,7 +144,7 @@ def another_accounts_parameter_is_not_read(cloud: Any) -> None:
     ssm(cloud, f"admin@{BACKUP}").get_parameter(Name=f"arn:aws:ssm:us-east-1:210000000001:parameter/{parameter}")
 
 
-@row()
+@row(laptop_only="CloudTrail delivers minutes later")
 def no_event_holds_the_value_of_a_parameter(cloud: Any) -> None:
     trail, bucket = new_trail(cloud)
     parameter, key = secure(cloud, "hidden-value")

@@ -19,7 +19,6 @@ from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from moto.backends import get_backend
 from moto.core.utils import get_service_model
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_cloud.servers.ports import free_port
 
@@ -30,6 +29,7 @@ from .call import Rule
 from .clock import Clock
 from .cloud import Cloud, open_cloud
 from .cloudtrail import CloudTrail
+from .ecr import Images
 from .events import Trail
 from .handshakes import Handshakes
 from .iam import Iam
@@ -40,6 +40,7 @@ from .kms_pairs import DataKeyPairs
 from .kms_regions import Regions
 from .kms_rotation import Rotation
 from .kms_use import KeyUse
+from .moto_apps import MotoApps
 from .organizations import Organizations
 from .private_files import private_folder, write_private
 from .rds import Databases
@@ -47,6 +48,7 @@ from .s3 import s3_rules
 from .secret_values import Secrets
 from .seeding import seed
 from .service_calls import ServiceCalls
+from .sns import Topics
 from .sqs import Queues
 from .ssm import Parameters
 from .sts import SecurityTokens
@@ -98,6 +100,8 @@ def all_rules(cloud: Cloud, trail: Trail) -> tuple[list[Rule], Delivery]:
         *Iam(cloud).rules(),
         *iam_quotas.rules(),
         *Queues(cloud, use).rules(),
+        *Topics(cloud, use).rules(),
+        *Images(cloud).rules(),
         *Secrets(cloud, use, databases).rules(),
         *Parameters(cloud, use).rules(),
         *databases.rules(),
@@ -132,7 +136,7 @@ class Server:
         self.config = config
         self.archived = archive_old_state(config.home, datetime.now(UTC))
         self.cloud = open_cloud(config.home, config.clock)
-        moto = DomainDispatcherApplication(create_backend_app)
+        moto = MotoApps()
         trail = Trail(config.home, self.cloud.last_uses)
         rules, self.delivery = all_rules(self.cloud, trail)
         self._apps = {"": Gateway(self.cloud, moto, rules, trail)}
@@ -210,14 +214,12 @@ class Server:
         self.cloud.objects.close()
 
 
-def preload(moto: Any) -> None:
+def preload(moto: MotoApps) -> None:
     """Loads service models, routes and moto's backends, so that no first call pays for them; EC2 is the slowest."""
-    make_app: Callable[[Any], Any] = create_backend_app
     for service in sorted(protocol.SERVICES, key=lambda name: name != "ec2"):
         get_service_model(service)
-        with moto.lock:
-            if service not in moto.app_instances and service not in ("kms", "sts"):
-                moto.app_instances[service] = make_app(service)
+        if service not in ("kms", "sts"):
+            moto.of(service)
         if service == "ec2":
             for account in ("210000000001",):
                 get_backend("ec2")[account]["us-east-1"]

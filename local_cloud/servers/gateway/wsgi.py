@@ -20,6 +20,7 @@ from .clock import wall_clock
 from .cloud import Cloud
 from .errors import denied, error_code, render
 from .events import Trail
+from .moto_apps import SERVICE
 from .payload import CHUNKED, UNSIGNED, ChunkSigner, Payload
 from .permissions import authorise
 from .s3_checksums import Checksums
@@ -171,6 +172,7 @@ class Gateway:
             "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={_key_of(call.principal)}/{scope}, "
             "SignedHeaders=host, Signature=checked-by-the-gateway",
             "HTTP_USER_AGENT": "gateway",
+            SERVICE: call.service,
             "wsgi.input": io.BytesIO(body),
             "CONTENT_LENGTH": str(len(body)),
         }
