@@ -145,6 +145,23 @@ def who_can(
 
 
 @app.command()
+def reach(
+    env: Env = DEFAULT_ENV,
+    json: Json = False,
+    person: Person = None,
+    without_quorums: WithoutQuorums = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a table for a document.")] = False,
+) -> None:
+    """Shows what each person and workload can come to do with keys and stores: what a stolen credential is worth.
+
+    Exit 10 if anything could not be read. Example: strongroom duty reach --person runner.restorer
+    """
+    from strongroom.cli import duty_reach
+
+    duty_reach.run(env, person or [], without_quorums=without_quorums, markdown=markdown, json=json)
+
+
+@app.command()
 def replay(
     answer: Annotated[Path | None, typer.Argument(help="What duty prove --json printed; else it is asked now.")] = None,
     env: Env = DEFAULT_ENV,

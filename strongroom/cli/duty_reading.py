@@ -55,16 +55,21 @@ def pairs_of_estate(estate: Estate, manifest: Manifest, found: Deployed) -> list
     """What nobody may hold together: Strongroom's pairs over the manifest, and the organisation's own."""
     from strongroom.authorization.deployed.declared import declared_pairs
     from strongroom.authorization.deployed.openbao_people import pairs_of_server
-    from strongroom.authorization.deployed.stores import stores_by_purpose
     from strongroom.authorization.prover.pairs import pairs_of
 
     keys = {key.name: (key.purpose, key.ref) for key in manifest.keys if key.provider == "aws-kms"}
     holders = holders_of(estate, found)
     bao = pairs_of_server(manifest, found.facts.openbao, holders) if found.facts.openbao else []
-    named = stores_by_purpose(manifest, estate)
-    stores = {name: (purpose, arn) for name, (purpose, arn) in named.items() if arn.split(":")[2] in _DECIDING}
-    pairs = pairs_of(keys, holders, stores=stores)
+    pairs = pairs_of(keys, holders, stores=deciding_stores(estate, manifest))
     return [*pairs, *bao, *declared_pairs(estate, manifest, holders)]
+
+
+def deciding_stores(estate: Estate, manifest: Manifest) -> dict[str, tuple[str, str]]:
+    """The stores on whose content AWS alone decides, by name: purpose and ARN."""
+    from strongroom.authorization.deployed.stores import stores_by_purpose
+
+    named = stores_by_purpose(manifest, estate)
+    return {name: (purpose, arn) for name, (purpose, arn) in named.items() if arn.split(":")[2] in _DECIDING}
 
 
 def _vault(ctx: JobContext, estate: Estate) -> Any:
