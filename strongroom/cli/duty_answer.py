@@ -52,6 +52,7 @@ class Answer:
 
 def document(answer: Answer) -> dict[str, Any]:
     """The answer as JSON data, every derivation in words and as steps that `duty replay` reads."""
+    from strongroom.authorization.prover.openbao_power import quorums
     from strongroom.authorization.replay import as_data
 
     proof, facts = answer.proof, answer.deployed.facts
@@ -62,6 +63,7 @@ def document(answer: Answer) -> dict[str, Any]:
             {"action": q.action, "resource": q.resource, "people": q.people, "mechanism": q.mechanism}
             for q in answer.assumed
         ],
+        "read_quorums": quorums(facts),
         "without_quorums": answer.without_quorums,
         "pairs": [pair.name for pair in answer.pairs],
         "people": [human.name for human in facts.humans],
@@ -100,6 +102,8 @@ def show(answer: Answer, certificate: Path | None) -> None:
 
 def verdict_line(answer: Answer) -> str:
     """The verdict, what it is about and, in the same line, everything it takes for granted."""
+    from strongroom.authorization.prover.openbao_power import quorums
+
     facts = answer.deployed.facts
     size = f"{len(answer.pairs)} pairs, {len(facts.humans)} people and workloads, {len(facts.identities)} identities"
     marks = [mark for mark, so in (("simulated", answer.simulated), ("no quorum", answer.without_quorums)) if so]
@@ -107,6 +111,8 @@ def verdict_line(answer: Answer) -> str:
     head = f"{answer.verdict}{marked}: {size}, {len(facts.keys)} keys"
     taken = "; ".join(_assumptions(answer))
     assumed = f"; TAKEN FOR GRANTED, NOT READ: {taken}" if taken else ""
+    groups = quorums(facts)
+    assumed += f"; read in OpenBao: {len(groups)} control groups" if groups else ""
     return by_name(answer.manifest, f"{head}; facts {facts.digest()}{assumed}")
 
 

@@ -18,7 +18,7 @@ def confirm(facts: Facts, pairs: Sequence[Pair], proof: Mapping[str, Any], file:
     from strongroom.authorization.prover.checker import check
     from strongroom.errors import Undetermined
 
-    text = dumps({**proof, "inputs": facts.digests()}, indent=2, sort_keys=True)
+    text = dumps(proof, indent=2, sort_keys=True)
     if wrong := check(facts, pairs, loads(text)):
         raise Undetermined(f"the second checker disagrees: {wrong[0]}", hint="a defect of the prover: report it")
     if file is not None:
@@ -35,14 +35,14 @@ def load(file: Path) -> dict[str, Any]:
         found = loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: no certificate ({type(error).__name__})") from None
-    if not isinstance(found, dict) or not isinstance(found.get("inputs"), dict) or "gained" not in found:
+    if not isinstance(found, dict) or not isinstance(found.get("inputs_sha256"), dict) or "gained" not in found:
         raise UsageError(f"{file}: no certificate of duty prove", hint="strongroom duty prove --certificate FILE")
     return found
 
 
 def differences(facts: Facts, pairs: Sequence[Pair], saved: Mapping[str, Any]) -> list[str]:
     """What changed since a certificate was written: elements that were read, pairs, assumed quorums; a line each."""
-    before, now = saved["inputs"], facts.digests()
+    before, now = saved["inputs_sha256"], facts.digests()
     said = [f"removed: {name}" for name in before if name not in now]
     said += [f"added: {name}" for name in now if name not in before]
     said += [f"changed: {name}" for name in now if name in before and before[name] != now[name]]
@@ -62,7 +62,14 @@ def broken_today(facts: Facts, pairs: Sequence[Pair], saved: Mapping[str, Any]) 
     The sets are the old ones; facts, pairs and assumptions are today's.
     """
     from strongroom.authorization.prover.checker import check
+    from strongroom.authorization.prover.openbao_power import quorums
 
     assumed = [{"action": q.action, "resource": q.resource, "people": q.people} for q in facts.quorums]
-    today = {"facts_sha256": facts.digest(), "pairs": [pair.name for pair in pairs], "assumptions": assumed}
+    today = {
+        "facts_sha256": facts.digest(),
+        "inputs_sha256": facts.digests(),
+        "pairs": [pair.name for pair in pairs],
+        "assumptions": assumed,
+        "quorums_read": quorums(facts),
+    }
     return check(facts, pairs, {**saved, **today})

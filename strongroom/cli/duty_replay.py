@@ -41,7 +41,7 @@ def run(
     estate, manifest, found = duty_reading.deployed(env, quorums=not without_quorums, quiet=json)
     regions = tuple(dict.fromkeys(region for account in manifest.accounts.values() for region in account.regions))
     credentials = LaptopCredentials(env, manifest, estate)
-    counters = _chosen(_refutations(estate, manifest, found, answer), people, pairs)
+    counters = _chosen(_refutations(estate, manifest, found.about(people), answer, pairs), people, pairs)
     scenes = [Scene(found.facts, counter, regions) for counter in counters]
     plans = [plan(scene, outside=credentials.has_outsider()) for scene in scenes]
     made, scene = next(
@@ -80,12 +80,15 @@ def run(
         raise Partial("carried out, and not everything was put back", hint="strongroom duty prove shows what is left")
 
 
-def _refutations(estate: Estate, manifest: Manifest, found: Deployed, answer: Path | None) -> list[Counterexample]:
+def _refutations(
+    estate: Estate, manifest: Manifest, found: Deployed, answer: Path | None, pairs: Sequence[str]
+) -> list[Counterexample]:
     from strongroom.authorization.prover import prove
 
     if answer is not None:
         return _saved(answer)
-    proof = prove(found.facts, duty_reading.pairs_of_estate(estate, manifest, found))
+    asked = duty_reading.pairs_of_estate(estate, manifest, found)
+    proof = prove(found.facts, [pair for pair in asked if pair.name in pairs or not pairs])
     return [counter for counter in proof.counterexamples if counter.human]
 
 

@@ -37,8 +37,8 @@ def _step(found: Any, key: str) -> Any:
     chosen = _SELECTED.fullmatch(key)
     try:
         if chosen is None:
-            return found[key]
+            return found[int(key)] if key.isdigit() else found[key]
         name, field, wanted = chosen.groups()
         return next(item for item in found[name] if str(item.get(field)) == wanted)
-    except (KeyError, StopIteration, TypeError):
+    except (IndexError, KeyError, StopIteration, TypeError):
         raise NoAnswer(key) from None

@@ -17,7 +17,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Answered:
-    """A value of an earlier answer of the same move: `before`, `prepared` or `answer`, then keys with dots between.
+    """A value of an answer of the same move: `before`, `prepared`, `answer` (the last) or `answers.0`, then keys.
 
     `Versions[IsDefaultVersion=True]` is the first element of a list in which a key has a value.
     """

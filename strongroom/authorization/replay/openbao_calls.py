@@ -39,6 +39,15 @@ def ask(client: Any, method: str, arguments: Mapping[str, Any]) -> Mapping[str, 
     return answer if isinstance(answer, dict) else {}
 
 
+def revoke(client: Any) -> str:
+    """Why the client's own token could not be revoked, or ''."""
+    try:
+        ask(client, "POST", {"path": "auth/token/revoke-self"})
+    except BaoRefused as error:
+        return f"a token that was made: {error}"
+    return ""
+
+
 def login_of(answer: Mapping[str, Any], by: Any) -> Any:
     """A client with the token that an answer holds, beside the client that got it."""
     import hvac

@@ -23,6 +23,7 @@ def as_data(counter: Counterexample) -> dict[str, Any]:
                 "action": held.action,
                 "resource": held.resource,
                 "by": held.by,
+                "through": held.through,
                 "steps": [
                     {"gain": [*step.gain], "rule": step.rule, "actor": step.actor, "target": step.target, "by": step.by}
                     for step in held.way
@@ -47,6 +48,7 @@ def from_data(found: Mapping[str, Any], origin: str) -> Counterexample:
                     str(held["resource"]),
                     str(held["by"]),
                     tuple(_step(step) for step in held["steps"]),
+                    str(held.get("through", "")),
                 )
                 for held in found["held"]
             ),

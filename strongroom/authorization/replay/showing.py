@@ -9,6 +9,7 @@ from strongroom.authorization.prover.holdings import Held
 from strongroom.authorization.replay.key_moves import key_of, kms, put_policy
 from strongroom.authorization.replay.moves import Answered, Move, NotReplayable, Request, Way
 from strongroom.authorization.replay.scene import Scene, statements_of, text_of
+from strongroom.authorization.replay.showing_openbao import show_openbao
 from strongroom.authorization.replay.showing_stores import show_store
 
 _PLAIN = b"shown by strongroom duty replay"
@@ -21,10 +22,12 @@ def show(scene: Scene, held: Held) -> Move | NotReplayable:
     """The call that shows an ability."""
     words = f"{held.identity} does {held.action} on {held.resource}"
     service, _, name = held.action.partition(":")
-    if service == "kms":
+    if service == "kms" and not held.through:
         maker = KEYS.get(name)
         return maker(scene, held, words) if maker else NotReplayable(words, f"{held.action} has no harmless call")
-    return show_store(held, words)
+    if held.through:
+        return NotReplayable(words, f"it is used through {held.through}, whose own calls show it")
+    return show_openbao(held, words) if service == "bao" else show_store(held, words)
 
 
 def contexts(scene: Scene, key: str) -> list[dict[str, str]]:

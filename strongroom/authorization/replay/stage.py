@@ -17,7 +17,7 @@ from strongroom.authorization.prover.facts import OUTSIDER
 from strongroom.authorization.replay.answers import NoAnswer, filled, said
 from strongroom.authorization.replay.endpoints import loopback_only
 from strongroom.authorization.replay.moves import Move, Plan, Request, Way
-from strongroom.authorization.replay.openbao_calls import BaoRefused, ask, login_of
+from strongroom.authorization.replay.openbao_calls import BaoRefused, ask, login_of, revoke
 from strongroom.errors import Denied, Transient, Undetermined
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "Forbidden", "403"})
@@ -71,6 +71,7 @@ class Stage:
         self._sessions: dict[str, Any] = {}
         self._renamed: dict[str, str] = {}
         self._begun: list[_Trace] = []
+        self._made_logins: list[Any] = []
 
     def run(self) -> list[str]:
         """Carries every move out and mends; gives what could not be put back, a sentence each.
@@ -117,12 +118,14 @@ class Stage:
         raise (Denied if refused else Undetermined)(f"step {number}: {move.words}: {reason}")
 
     def _way(self, way: Way, move: Move, trace: _Trace) -> str:
+        trace.answers.pop("answers", None)
         if way.prepare is not None:
             trace.answers["prepared"] = self._prepared(way.prepare, move, trace.answers)
         answers: list[str] = []
         for request in way.requests:
             try:
                 trace.answers["answer"] = answer = self._ask(move.actor, request, trace.answers)
+                trace.answers.setdefault("answers", []).append(answer)
             except _Refusal as error:
                 if error.code not in move.answers:
                     raise
@@ -133,7 +136,7 @@ class Stage:
                 answers.append(f"{request.words()}: allowed ({error.code})")
             else:
                 answers.append(f"{request.words()}: {said(answer)}")
-        return "; ".join(answers)
+        return "; ".join(answers) or "nothing more to ask: it follows from the steps before"
 
     def _remember(self, move: Move, trace: _Trace) -> None:
         """The credentials and new names that a move's last answer holds."""
@@ -144,7 +147,8 @@ class Stage:
 
     def _made(self, answer: Mapping[str, Any], move: Move) -> Any:
         if move.becomes.startswith("bao:"):
-            return login_of(answer, self._session(move.actor))
+            self._made_logins.append(login_of(answer, self._session(move.actor)))
+            return self._made_logins[-1]
         given = answer.get("Credentials") or answer["AccessKey"]
         return self.credentials.session(given["AccessKeyId"], given["SecretAccessKey"], given.get("SessionToken"))
 
@@ -232,6 +236,9 @@ class Stage:
     def _mend(self) -> list[str]:
         """Puts back what was changed, the last first; gives what could not be, a sentence each."""
         left: list[str] = []
+        for login in self._made_logins:
+            if reason := revoke(login):
+                left.append(f"not put back: {reason}")
         while self._begun:
             trace = self._begun.pop()
             changed = "answer" in trace.answers or trace.move.scenery

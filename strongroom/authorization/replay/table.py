@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from strongroom.authorization.prover.derivation import Step
 from strongroom.authorization.prover.facts import OUTSIDER
+from strongroom.authorization.prover.openbao_rules import RULES as OPENBAO_RULES
 from strongroom.authorization.prover.rules import RULES
 from strongroom.authorization.replay import identity_moves as identity
 from strongroom.authorization.replay import key_moves as key
 from strongroom.authorization.replay import store_moves as store
 from strongroom.authorization.replay.identity_moves import Maker, not_here
 from strongroom.authorization.replay.moves import Move, NotReplayable, Plan
-from strongroom.authorization.replay.openbao_moves import OPENBAO_MOVES
+from strongroom.authorization.replay.openbao_moves import openbao_move
 from strongroom.authorization.replay.scene import Scene
 from strongroom.authorization.replay.showing import show
 
@@ -106,6 +107,7 @@ MOVES: Mapping[str, Maker] = {
     ),
 }  # fmt: skip
 _MEANS = {rule.name: rule.words for rule in RULES}
+_MEANS_IN_OPENBAO = {rule.name: rule.words for rule in OPENBAO_RULES}
 _RUNNING = frozenset(
     rule.name for rule in RULES if rule.name.startswith(("pass-role-", "write-")) and rule.name not in MOVES
 )
@@ -114,7 +116,7 @@ _RUNNING = frozenset(
 def move_of(rule: str, *, openbao: bool = False) -> Maker | None:
     """How a step by a rule is carried out; None for a rule that has no row."""
     if openbao:
-        return OPENBAO_MOVES.get(rule)
+        return openbao_move(rule)
     return _PROGRAM if rule in _RUNNING else MOVES.get(rule)
 
 
@@ -134,7 +136,8 @@ def plan(scene: Scene, *, outside: bool = True) -> Plan:
 def _move(scene: Scene, step: Step) -> Move | NotReplayable:
     openbao = step.gain[1].startswith("bao:")
     maker = move_of(step.rule, openbao=openbao)
-    words = f"{step.actor} {_MEANS.get(step.rule, step.rule)} ({step.target})"
+    means = (_MEANS_IN_OPENBAO if openbao else _MEANS).get(step.rule, step.rule)
+    words = f"{step.actor} {means} ({step.target})"
     if maker is None:
         return NotReplayable(words, f"the rule {step.rule!r} has no move")
     return maker(scene, step, words)
