@@ -58,6 +58,7 @@ class AttackedEstate:
 
     def _deploy(self) -> None:
         from local_cloud.servers import lifecycle, status
+        from local_cloud.servers.layout import write_private_json
 
         with environment_of({}):
             lifecycle.start(self.home)
@@ -71,6 +72,7 @@ class AttackedEstate:
             secret = self.vault("deployer").auth.approle.generate_secret_id(duty)["data"]["secret_id"]
             self._vaults[duty] = self._hvac("")
             self._vaults[duty].auth.approle.login(role, secret)
+            write_private_json(self.home / "vault" / f"{duty}.json", {"role_id": role, "secret_id": secret})
         self.keys = self._keys()
 
     def _deployer_token(self) -> None:

@@ -11,14 +11,17 @@ from typing import Any
 import hvac
 import hvac.exceptions
 import pytest
+from attacked_estate import AttackedEstate
 from bao_world import CONTEXT, KEY, PLAIN, World, b64, stanza
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 
-from strongroom.authorization.prover import Ability, Pair, Proof, prove
+from strongroom.authorization.deployed.openbao import read_openbao
+from strongroom.authorization.prover import Ability, Facts, Human, Pair, Proof, openbao_targets, prove
 from strongroom.authorization.prover.checker import check
+from strongroom.estate import duties
 
 pytestmark = pytest.mark.cloud
 LOOSE = {"token_bound_cidrs": "127.0.0.0/8"}
@@ -564,6 +567,78 @@ def test_an_escape_works_and_is_refuted_and_under_our_policy_neither(way: Way, w
     with pytest.raises(hvac.exceptions.Forbidden):
         way.deed(ours, ours.login(ours.eve))
     assert not ours.lost() or way.prepare is trimmable
+
+
+#: duty -> may open the recipient's key, by its duty
+OURS = {duty: duty == "restorer" for duty in duties.VAULT}
+
+
+@pytest.mark.parametrize("duty", OURS)
+def test_our_policy_of_a_duty_is_proved(duty: str, world: Callable[[str], World]) -> None:
+    w = world("")
+    w.use_ours(duty)
+    assert answer(w, True).verdict == "PROVED"
+    assert answer(w, False).verdict == ("REFUTED" if OURS[duty] else "PROVED")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        stanza("auth/approle/role/{opener}/role-id", "read"),
+        stanza("auth/token/create", "update"),
+        stanza("sys/policies/acl/*", "read", "list") + stanza("sys/mounts/*", "read"),
+        stanza("{mount}/keys/+/rotate", "update") + stanza("{mount}/rewrap/*", "update"),
+        stanza("identity/entity/id/{{identity.entity.id}}", "read") + stanza("cubbyhole/*", "create", "read", "delete"),
+        stanza("sys/policies/acl/*", "update")
+        + stanza("sys/policies/acl/eve-{n}", "deny")
+        + stanza("sys/policies/acl/default", "deny"),
+    ],
+)
+def test_a_harmless_policy_is_proved(policy: str, world: Callable[[str], World]) -> None:
+    assert answer(world(policy), False).verdict == "PROVED"
+
+
+def test_two_holders_of_shares_make_a_root_token(estate: AttackedEstate) -> None:
+    """On the deployed server, with real shares: two people together may, one alone may not."""
+    root, path = estate.vault("root"), "v1/sys/generate-root-token"
+    root.sys.create_or_update_acl_policy("ceremony", stanza("sys/generate-root-token/+", "update"))
+    made = root.auth.token.create(policies=["ceremony"], no_default_policy=True, no_parent=True)["auth"]
+    client = estate.vault_token(made["client_token"])
+    body = Pair("open", Ability("open", ("bao:update",), (f"bao:transit/decrypt/{KEY}",)))
+    bao, unread = read_openbao(estate.vault("auditor"), ["transit"])
+    assert unread == [] and (bao.shares, bao.threshold, bao.unauthenticated_root) == (3, 2, False)
+
+    def verdict(*shares: int) -> Proof:
+        held = (f"bao:token/{made['accessor']}", *(f"bao:share/{number}" for number in shares))
+        return prove(Facts(humans=[Human("eve", held)], identities=[], openbao=bao), [body])
+
+    try:
+        assert verdict(1).verdict == "PROVED"
+        broken = verdict(1, 3)
+        assert [step.rule for held in broken.counterexamples[0].held for step in held.way] == ["root-generate"]
+        started = client.adapter.request("post", f"/{path}/attempt", json={})["data"]
+        for number in (1, 3):
+            share = json.loads((estate.home / "vault" / "unseal" / f"{number}.json").read_text())["share"]
+            step = {"key": share, "nonce": started["nonce"]}
+            answered = client.adapter.request("post", f"/{path}/update", json=step)["data"]
+        hidden = base64.b64decode(answered["encoded_token"] + "==")
+        token = bytes(one ^ other for one, other in zip(hidden, started["otp"].encode(), strict=True)).decode()
+        found = estate.vault_token(token)
+        assert found.auth.token.lookup_self()["data"]["policies"] == ["root"]
+        found.auth.token.revoke_self()
+        found.adapter.session.close()
+    finally:
+        client.adapter.session.close()
+        root.auth.token.revoke(made["client_token"])
+        root.delete("sys/policies/acl/ceremony")
+
+
+def test_a_rule_that_is_missing_is_noticed(world: Callable[[str], World], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: without its rule an escape that works would be proved absent."""
+    w = world(stanza("auth/approle/role/ci-*", "create"))
+    monkeypatch.setattr(openbao_targets, "RULES", [r for r in openbao_targets.RULES if r.name != "approle-create"])
+    assert answer(w, False).verdict == "PROVED"
+    assert make_role(w, w.login(w.eve))
 
 
 def test_a_control_group_whose_approver_is_the_same_person_is_no_quorum(world: Callable[[str], World]) -> None:
