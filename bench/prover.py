@@ -106,16 +106,16 @@ def main() -> int:
     print(f"{'principals x keys':>18} {'gains':>8} {'proved in':>10} {'checked in':>11} {'certificate':>12}")
     for principals, keys in (size for size in SIZES if size[0] <= largest):
         facts, pairs = estate(principals, keys)
-        start = time.perf_counter()
+        start = time.process_time()
         proof = prove(facts, pairs)
-        proved = time.perf_counter() - start
+        proved = time.process_time() - start
         if proof.certificate is None:
             print(proof.counterexamples[0].words())
             return 1
         text = json.dumps(proof.certificate)
-        start = time.perf_counter()
+        start = time.process_time()
         wrong = check(facts, pairs, json.loads(text))
-        checked = time.perf_counter() - start
+        checked = time.process_time() - start
         gains = sum(len(gained) for gained in proof.certificate["gained"].values())
         size = f"{principals} x {keys}"
         print(f"{size:>18} {gains:>8} {proved:>8.2f} s {checked:>9.2f} s {len(text) // 1024:>8} KiB")

@@ -9,7 +9,7 @@ from strongroom.authorization.prover import openbao_gains, openbao_rules, power
 from strongroom.authorization.prover.closure import Closure, needed
 from strongroom.authorization.prover.derivation import Gained, Step
 from strongroom.authorization.prover.duties import Ability
-from strongroom.authorization.prover.facts import Identity, Key
+from strongroom.authorization.prover.facts import Identity
 from strongroom.authorization.prover.index import Index
 from strongroom.authorization.prover.rules import RULES
 from strongroom.authorization.prover.services import THROUGH
@@ -103,16 +103,16 @@ class Holdings:
 
     def _asked(self, actor: Identity, action: str, ability: Ability) -> Iterator[Aim]:
         """The resources of the ability on which a decision for this actor and action is worth making."""
-        keys: dict[str, Key] = {key.arn: key for key in self.index.keys(actor, action, self.known)}
+        near = self.index.keys(actor, action, self.known)
         if not ability.resources:
-            yield from (aim_at(self.facts, key) for key in keys.values())
+            yield from (aim_at(self.facts, key) for key in near)
+            return
+        keys, others = self.index.asked(action, ability.resources)
+        yield from (keys[key.arn] for key in near if key.arn in keys)
         covered = self.index.covers(actor, action, self.known)
-        for resource in ability.resources:
-            for aim in () if resource.startswith("bao:") else self.index.aims(action, resource):
-                if crosses_nothing(actor, aim, self.known):
-                    continue
-                if aim.arn in keys if aim.key else covered or aim.policy is not None:
-                    yield aim
+        for aim in others:
+            if (covered or aim.policy is not None) and not crosses_nothing(actor, aim, self.known):
+                yield aim
 
     def _directly(self, ability: Ability, actor: Identity, action: str, aim: Aim, resource: str) -> Held | None:
         by = self._allowed(actor, action, aim)

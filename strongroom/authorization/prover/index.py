@@ -8,7 +8,7 @@ towards asking.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 
 from strongroom.authorization.documents import Form, Named, parse
 from strongroom.authorization.prover import power
@@ -29,7 +29,7 @@ class Index:
         self.facts = facts
         self.steps: dict[tuple[str, frozenset[Gained]], list[Step]] = {}
         self.allowed: dict[tuple[str, str, str, str, str, frozenset[Gained]], str] = {}
-        self._aims: dict[tuple[str, str], list[Aim]] = {}
+        self._asked: dict[tuple[str, ...], tuple[dict[str, Aim], list[Aim]]] = {}
         self._named: dict[tuple[Form, str], dict[str, set[str]]] = {}
         self._covers: dict[tuple[str, str], list[Statement]] = {}
         self._roles = {role.arn: role for role in facts.identities if role.kind == "role" and role.trust is not None}
@@ -49,11 +49,13 @@ class Index:
             (kind, arn) for kind, arn in known if kind in BEARING or (kind == "act" and arn in made and made[arn].made)
         )
 
-    def aims(self, action: str, resource: str) -> list[Aim]:
-        """What an action can mean of a resource that an ability names; kept."""
-        if (action, resource) not in self._aims:
-            self._aims[(action, resource)] = aims(self.facts, action, resource)
-        return self._aims[(action, resource)]
+    def asked(self, action: str, resources: Sequence[str]) -> tuple[dict[str, Aim], list[Aim]]:
+        """What an action can mean of the resources of an ability: keys by ARN, and everything else."""
+        names = (action, *resources)
+        if names not in self._asked:
+            found = [aim for name in resources if not name.startswith("bao:") for aim in aims(self.facts, action, name)]
+            self._asked[names] = ({aim.arn: aim for aim in found if aim.key}, [aim for aim in found if not aim.key])
+        return self._asked[names]
 
     def keys(self, actor: Identity, action: str, known: Set[Gained]) -> list[Key]:
         """The keys on which a decision for this actor and action is worth making."""
@@ -72,7 +74,7 @@ class Index:
         named = self._names(Form.RESOURCE, actor, action)
         for target in self._of_kind.get(kind, ()):
             own = covered and target.account == actor.account
-            if own or target.arn in named or changed & {target.arn, aim_at(self.facts, target).store}:
+            if own or target.arn in named or (changed and changed & {target.arn, aim_at(self.facts, target).store}):
                 yield target
 
     def covers(self, actor: Identity, action: str, known: Set[Gained]) -> bool:
