@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from escape_stack import Stack, allow, deny, document, to, trusting
 from escape_table import escape, given
 
-OURS = "`duty-boundary` allows no duty any write to IAM, deployers are under `deployer-boundary`"
+USERS = (
+    "no duty writes to IAM (`Work`); deployers write to roles (`DutyRoles`), not to users or groups (`NoIdentities`)"
+)
+VERSIONS = "no duty writes to IAM (`Work`); no deployer writes a version of any policy (`NoBoundaryChange`)"
+CEILINGS = "no duty writes to IAM (`Work`); no deployer drops or replaces a ceiling (`NoBoundaryChange`)"
+MADE = "who makes a role makes it under the ceiling of duties (`DutyRolesUnderTheirBoundary`)"
 EVERYTHING = document(allow("*"))
 DECRYPT = document(allow("kms:Decrypt"))
 
 
-@escape("user-policy-put", OURS)
+@escape("user-policy-put", USERS)
 def puts_its_own_policy(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:PutUserPolicy on oneself."""
     dana = stack.dana
@@ -23,7 +28,7 @@ def puts_its_own_policy(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("user-policy-attach", OURS)
+@escape("user-policy-attach", USERS)
 def attaches_a_policy_to_itself(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:AttachUserPolicy on oneself."""
     dana = stack.dana
@@ -35,7 +40,7 @@ def attaches_a_policy_to_itself(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("group-policy-put", OURS)
+@escape("group-policy-put", USERS)
 def puts_the_policy_of_its_group(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:PutGroupPolicy on one's own group."""
     dana = stack.dana
@@ -47,7 +52,7 @@ def puts_the_policy_of_its_group(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("group-policy-attach", OURS)
+@escape("group-policy-attach", USERS)
 def attaches_a_policy_to_its_group(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:AttachGroupPolicy on one's own group."""
     dana = stack.dana
@@ -59,7 +64,7 @@ def attaches_a_policy_to_its_group(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("group-join", OURS)
+@escape("group-join", USERS)
 def joins_a_group(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:AddUserToGroup on a group that may open."""
     dana = stack.dana
@@ -71,7 +76,7 @@ def joins_a_group(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("policy-version", OURS)
+@escape("policy-version", VERSIONS)
 def writes_a_new_version(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:CreatePolicyVersion of a policy that one has."""
     dana = stack.dana
@@ -84,7 +89,7 @@ def writes_a_new_version(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("policy-default", OURS)
+@escape("policy-default", VERSIONS)
 def puts_an_old_version_in_force(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:SetDefaultPolicyVersion where an old version was wider."""
     dana = stack.dana
@@ -99,7 +104,7 @@ def puts_an_old_version_in_force(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("user-boundary-drop", "users and roles are under ceilings that deny dropping them")
+@escape("user-boundary-drop", CEILINGS)
 def drops_its_boundary(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:DeleteUserPermissionsBoundary on oneself."""
     dana = stack.dana
@@ -112,7 +117,7 @@ def drops_its_boundary(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("role-boundary-drop", "users and roles are under ceilings that deny dropping them")
+@escape("role-boundary-drop", CEILINGS)
 def drops_the_boundary_of_its_role(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:DeleteRolePermissionsBoundary on a role that one has."""
     dana = stack.dana
@@ -125,7 +130,7 @@ def drops_the_boundary_of_its_role(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana.becomes(role))
 
 
-@escape("role-boundary-put", "users and roles are under ceilings that deny replacing them")
+@escape("role-boundary-put", CEILINGS)
 def replaces_the_boundary_of_its_role(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:PutRolePermissionsBoundary on a role that one has."""
     dana = stack.dana
@@ -138,7 +143,7 @@ def replaces_the_boundary_of_its_role(stack: Stack, hole: bool) -> Iterator[None
     stack.opens(dana.becomes(role))
 
 
-@escape("boundary-version", "nobody under a ceiling may write its versions")
+@escape("boundary-version", VERSIONS)
 def rewrites_the_boundary(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:CreatePolicyVersion of the policy that is one's boundary."""
     dana = stack.dana
@@ -151,7 +156,7 @@ def rewrites_the_boundary(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("access-key", OURS)
+@escape("access-key", USERS)
 def makes_a_key_of_another_user(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:CreateAccessKey of another user."""
     dana = stack.dana
@@ -162,7 +167,7 @@ def makes_a_key_of_another_user(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.becomes_user(dana, runner.name))
 
 
-@escape("login-create", OURS, shows="the password is taken; there is no console on the laptop to use it in")
+@escape("login-create", USERS, shows="the password is taken; there is no console on the laptop to use it in")
 def makes_a_password_of_another_user(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:CreateLoginProfile of another user."""
     dana = stack.dana
@@ -188,7 +193,7 @@ def two_accounts_of_one_person(stack: Stack, hole: bool) -> Iterator[None]:
         stack.opens(stack.dana)
 
 
-@escape("user-policy-detach", OURS)
+@escape("user-policy-detach", USERS)
 def detaches_what_denies_it(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:DetachUserPolicy takes an explicit Deny away."""
     dana = stack.dana
@@ -201,7 +206,7 @@ def detaches_what_denies_it(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("group-leave", OURS)
+@escape("group-leave", USERS)
 def leaves_a_group_that_denies(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:RemoveUserFromGroup takes away what the group denies."""
     dana = stack.dana
@@ -213,7 +218,7 @@ def leaves_a_group_that_denies(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("create-role", OURS)
+@escape("create-role", MADE)
 def makes_a_role_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:CreateRole with iam:PutRolePolicy."""
     dana = stack.dana
@@ -226,7 +231,7 @@ def makes_a_role_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana.becomes(role))
 
 
-@escape("create-user-key", OURS)
+@escape("create-user-key", USERS)
 def makes_a_user_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:CreateUser with iam:CreateAccessKey and iam:AddUserToGroup."""
     dana = stack.dana
@@ -246,7 +251,7 @@ def makes_a_user_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.becomes_user(dana, "mine"))
 
 
-@escape("create-group-put", OURS)
+@escape("create-group-put", USERS)
 def makes_a_group_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:CreateGroup with iam:PutGroupPolicy and iam:AddUserToGroup."""
     dana = stack.dana

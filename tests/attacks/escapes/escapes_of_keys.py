@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from escape_stack import ELSEWHERE, SECRET, Stack, allow, deny, document, to
 from escape_table import escape, given
 
-POLICY = "the policy owner may not use keys (`deployer-boundary`), the administrator may not write policies"
-GRANTS = "no duty may create grants but for AWS's services"
-NAMED = "key policies name roles, never `*`; contexts and tags decide nothing alone"
+POLICY = (
+    "no duty (`NoKeyIsOwned`); the owner may not use its keys (`NoUseOfKeys`), but may let in an account outside, which"
+    " takes an RCP to refuse"
+)
+GRANTS = "no duty (`NoKeyIsOwned`); a deployer for AWS's own resources only (`DatabaseDeployerLetsRdsIn`)"
 
 
 @escape("key-policy", POLICY)
@@ -22,7 +24,7 @@ def rewrites_the_key_policy(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("key-policy", "key policies delegate nothing to the account but to its administrator role")
+@escape("key-policy", "no key policy delegates: who names an account also says who of it, by `aws:PrincipalArn`")
 def rewrites_the_key_policy_by_delegation(stack: Stack, hole: bool) -> Iterator[None]:
     """A key policy that delegates to the account makes kms:* of an identity policy real."""
     dana = stack.dana
@@ -57,7 +59,7 @@ def hands_its_grant_on(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.outsider)
 
 
-@escape(": grant ", "grants are read back, and each is somebody's permission")
+@escape(": grant ", "every grant is read back, and is a permission of its grantee")
 def holds_an_old_grant(stack: Stack, hole: bool) -> Iterator[None]:
     """A grant that somebody once made is a permission that stands in no policy."""
     dana = stack.dana
@@ -71,7 +73,7 @@ def holds_an_old_grant(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("replicate", "keys are of one Region; nobody may create keys but their deployers")
+@escape("replicate", "no duty (`NoKeyIsOwned`), and no key policy of ours allows it")
 def replicates_the_key(stack: Stack, hole: bool) -> Iterator[None]:
     """kms:ReplicateKey makes a second key of the same material under a policy of one's own."""
     dana = stack.dana
@@ -82,7 +84,7 @@ def replicates_the_key(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana, ELSEWHERE)
 
 
-@escape("may kms:Decrypt", "every key denies in its own policy")
+@escape("may kms:Decrypt", "each key's own policy names its users role by role")
 def a_deny_elsewhere(stack: Stack, hole: bool) -> Iterator[None]:
     """A Deny in another key's policy masks nothing."""
     stack.key(*given(hole, to(stack.dana, "kms:Decrypt")))
@@ -91,7 +93,7 @@ def a_deny_elsewhere(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.dana)
 
 
-@escape("may kms:Decrypt", "no Deny of ours rests on a key that may be absent")
+@escape("may kms:Decrypt", "a second factor is asked by an Allow (`PeopleAssumeWithSecondFactor`)")
 def a_condition_that_is_absent(stack: Stack, hole: bool) -> Iterator[None]:
     """A Deny on `MultiFactorAuthPresent: false` misses whoever has a long-term access key."""
     condition = {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}} if hole else {}
@@ -101,7 +103,7 @@ def a_condition_that_is_absent(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.dana)
 
 
-@escape("may kms:Decrypt", "no Deny of ours rests on what the asker says")
+@escape("may kms:Decrypt", "no Deny of ours rests on an encryption context")
 def a_deny_with_if_exists(stack: Stack, hole: bool) -> Iterator[None]:
     """A Deny on an encryption context misses whoever names the right one."""
     dana = stack.dana
@@ -112,7 +114,7 @@ def a_deny_with_if_exists(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("may kms:Decrypt", NAMED)
+@escape("may kms:Decrypt", "`kms:*` stands in ceilings only, which allow nothing by themselves")
 def a_wildcard_with_for_any_value(stack: Stack, hole: bool) -> Iterator[None]:
     """`kms:*` under ForAnyValue is `kms:*` for whoever names one value."""
     dana = stack.dana
@@ -123,7 +125,10 @@ def a_wildcard_with_for_any_value(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("may kms:Decrypt", NAMED)
+@escape(
+    "may kms:Decrypt",
+    "an alias exempts keys of the state only (`NoUseOfKeys`), and no deployer gives that alias (`NoStateAlias`)",
+)
 def names_the_key_by_an_alias(stack: Stack, hole: bool) -> Iterator[None]:
     """Who may write aliases decides what `kms:ResourceAliases` opens."""
     dana = stack.dana
@@ -136,7 +141,7 @@ def names_the_key_by_an_alias(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("may kms:Decrypt", NAMED)
+@escape("may kms:Decrypt", "no policy of ours rests on the tags of a key")
 def tags_the_key(stack: Stack, hole: bool) -> Iterator[None]:
     """Who may tag a key decides what `aws:ResourceTag` opens."""
     dana = stack.dana
@@ -148,7 +153,7 @@ def tags_the_key(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana)
 
 
-@escape("may kms:Decrypt", "the ceilings deny use by name, and a Deny no policy of a key overrules")
+@escape("may kms:Decrypt", "the ceiling of the policy owners denies use by name (`NoUseOfKeys`)")
 def a_boundary_that_denies_nothing(stack: Stack, hole: bool) -> Iterator[None]:
     """A boundary that only leaves use out does not hold against a key policy that names the user."""
     ceiling = stack.policy("ceiling", allow("kms:Describe*"), *given(not hole, deny("kms:Decrypt")))
@@ -158,7 +163,7 @@ def a_boundary_that_denies_nothing(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.dana)
 
 
-@escape("may kms:Decrypt", NAMED)
+@escape("may kms:Decrypt", "no key policy of ours allows anything to everybody")
 def a_key_for_everybody(stack: Stack, hole: bool) -> Iterator[None]:
     """`Principal: *` with a condition on the context is everybody in every account."""
     condition = {"StringEquals": {"kms:EncryptionContext:tenant": "north"}}
@@ -168,7 +173,7 @@ def a_key_for_everybody(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.outsider)
 
 
-@escape("may kms:ReEncryptFrom", "`kms:ReEncryptOnSameKey` binds the rotator to one key")
+@escape("may kms:ReEncryptFrom", "`RotatorRewraps` holds within one key")
 def moves_it_under_a_key_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
     """kms:ReEncryptFrom moves a ciphertext under a key of one's own, which is as good as opening it."""
     dana = stack.dana
@@ -182,7 +187,7 @@ def moves_it_under_a_key_of_its_own(stack: Stack, hole: bool) -> Iterator[None]:
     assert stack.admins[abroad].kms.decrypt(CiphertextBlob=moved["CiphertextBlob"])["Plaintext"] == SECRET
 
 
-@escape("alias-move", "aliases are the deployer's, and jobs name keys by their ARNs")
+@escape("alias-move", "aliases are the deployer's (`AliasesName`); jobs name keys by ARN, from the manifest")
 def moves_the_alias(stack: Stack, hole: bool) -> Iterator[None]:
     """kms:UpdateAlias with kms:CreateKey gets all that is encrypted from then on."""
     dana = stack.dana

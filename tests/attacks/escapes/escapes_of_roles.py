@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from escape_stack import Stack, allow, document, to, trusting
 from escape_table import escape, given
 
-TRUST = "a duty's role trusts exactly its holder, and a session of a duty assumes no role"
-OURS = "`duty-boundary` allows no duty any write to IAM; `deployer.jobs` passes two roles that jobs have"
+TRUST = "each role trusts its holder by name, and a session of a duty assumes no role"
+WRITES = "no duty writes to IAM (`Work`), no deployer to a deployer (`NoDeployerChange`)"
+PASSES = "`deployer.jobs` passes the two roles of jobs, by name; which program runs as them is its work"
 ACCEPTED = "the call that hands the role over is accepted; nothing runs on the laptop"
 
 
@@ -56,7 +57,7 @@ def a_role_of_another_account(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.dana.becomes(role))
 
 
-@escape("trust-write", "`deployer.access` writes trust and is under its ceiling; no duty writes any")
+@escape("trust-write", "no duty writes to IAM (`Work`); who may become a duty is the work of `deployer.access`")
 def writes_itself_into_trust(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:UpdateAssumeRolePolicy of a role that may open."""
     dana = stack.dana
@@ -68,7 +69,7 @@ def writes_itself_into_trust(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(dana.becomes(role))
 
 
-@escape("role-policy-put", OURS)
+@escape("role-policy-put", WRITES)
 def a_role_that_permits_itself(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:PutRolePolicy of a role on itself."""
     role = stack.role("operator", stack.dana)
@@ -82,7 +83,7 @@ def a_role_that_permits_itself(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(session)
 
 
-@escape("role-policy-attach", OURS)
+@escape("role-policy-attach", WRITES)
 def a_role_that_attaches_to_itself(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:AttachRolePolicy of a role on itself."""
     everything = stack.policy("everything", allow("*"))
@@ -96,7 +97,7 @@ def a_role_that_attaches_to_itself(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(session)
 
 
-@escape("pass-role-ecs", OURS, shows=ACCEPTED)
+@escape("pass-role-ecs", PASSES, shows=ACCEPTED)
 def passes_the_role_to_a_task(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:PassRole with ecs:RegisterTaskDefinition and ecs:RunTask."""
     dana = stack.dana
@@ -110,7 +111,7 @@ def passes_the_role_to_a_task(stack: Stack, hole: bool) -> Iterator[None]:
     assert made["taskDefinition"]["taskRoleArn"] == role
 
 
-@escape("pass-role-scheduler", OURS, shows=ACCEPTED)
+@escape("pass-role-scheduler", PASSES, shows=ACCEPTED)
 def passes_the_role_to_a_schedule(stack: Stack, hole: bool) -> Iterator[None]:
     """iam:PassRole with scheduler:CreateSchedule."""
     dana = stack.dana

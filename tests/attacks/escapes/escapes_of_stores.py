@@ -11,8 +11,10 @@ from escape_table import escape, given
 
 from strongroom.authorization.prover import Carrier
 
-POLICIES = "bucket and queue policies are the deployers', whom their ceiling denies objects and messages"
-OBEYED = "state and manifests are written by their deployers, whom bucket policies name"
+POLICIES = (
+    "no duty (`NoGuardIsChanged`); what a deployer lets itself in to is under a key that does not name it"
+    " (`ApplicationUsesThroughService`)"
+)
 RUNS = "the file is replaced; what obeys it does not run here"
 
 
@@ -43,7 +45,10 @@ def deletes_the_bucket_policy(stack: Stack, hole: bool) -> Iterator[None]:
     assert dana.s3.get_object(Bucket=name, Key="pack")["Body"].read() == SECRET
 
 
-@escape("may s3:BypassGovernanceRetention", "no duty and no deployer may bypass; the far copy is under COMPLIANCE")
+@escape(
+    "may s3:BypassGovernanceRetention",
+    "nobody (`NoGuardIsChanged`, `NoLockBypass`, `LocksHold`); the far copy is under COMPLIANCE",
+)
 def bypasses_the_lock(stack: Stack, hole: bool) -> Iterator[None]:
     """s3:BypassGovernanceRetention with s3:DeleteObjectVersion deletes what is locked."""
     dana = stack.dana
@@ -62,13 +67,13 @@ def bypasses_the_lock(stack: Stack, hole: bool) -> Iterator[None]:
     assert "Versions" not in stack.admin.s3.list_object_versions(Bucket=name)
 
 
-@escape("write-state", OBEYED, shows=RUNS)
+@escape("write-state", "each deployer writes its own layer's (`OwnState`)", shows=RUNS)
 def rewrites_the_state(stack: Stack, hole: bool) -> Iterator[None]:
     """s3:PutObject on the state that a deployer applies."""
     yield from _rewrites(stack, hole, "state")
 
 
-@escape("write-manifest", OBEYED, shows=RUNS)
+@escape("write-manifest", "each deployer writes its own layer's (`OwnManifestPart`)", shows=RUNS)
 def rewrites_the_manifest(stack: Stack, hole: bool) -> Iterator[None]:
     """s3:PutObject on the manifest that a job obeys."""
     yield from _rewrites(stack, hole, "manifest")
@@ -87,7 +92,7 @@ def _rewrites(stack: Stack, hole: bool, kind: str) -> Iterator[None]:
     assert stack.admin.s3.get_object(Bucket=name, Key="file")["Body"].read() == mine
 
 
-@escape("read-secret", "no secret holds credentials of a duty but the database's, which its duty reads")
+@escape("read-secret", "one secret holds a password, the database owner's, for `deployer.data` (`MasterSecret`)")
 def reads_credentials(stack: Stack, hole: bool) -> Iterator[None]:
     """secretsmanager:GetSecretValue of a secret that holds somebody's access key."""
     dana = stack.dana
@@ -102,7 +107,7 @@ def reads_credentials(stack: Stack, hole: bool) -> Iterator[None]:
     stack.opens(stack.with_key(runner.arn, found["key"], found["secret"]))
 
 
-@escape("secret-policy", "no duty writes a secret's policy")
+@escape("secret-policy", "no policy of ours allows it")
 def rewrites_the_policy_of_a_secret(stack: Stack, hole: bool) -> Iterator[None]:
     """secretsmanager:PutResourcePolicy lets its holder read."""
     dana = stack.dana
@@ -131,7 +136,7 @@ def rewrites_the_policy_of_a_queue(stack: Stack, hole: bool) -> Iterator[None]:
     assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == SECRET.decode()
 
 
-@escape("organisation-policy-detach", "policies of the organisation are the management account's alone")
+@escape("organisation-policy-detach", "nobody in these accounts: the organisation is its management account's")
 def detaches_what_binds_the_account(stack: Stack, hole: bool) -> Iterator[None]:
     """organizations:DetachPolicy takes an SCP away."""
     dana = stack.dana
