@@ -5,8 +5,9 @@
 
 Read in every account, in the Regions of the manifest: users, roles, groups, managed policies, boundaries and trust
 policies; KMS key policies and grants; policies of buckets, queues, topics, secrets, repositories of images and backup
-vaults; whatever runs with a role: tasks, images, schedules, rules, functions, instances, build projects, stacks, state
-machines; the state and the manifest that deployers and jobs obey; SCPs and RCPs where the auditor may read them.
+vaults; secrets and parameters that hold credentials; whatever runs with a role: tasks, images, schedules, rules,
+functions, instances, build projects, stacks, state machines; the state and the manifest that deployers and jobs obey;
+SCPs and RCPs where the auditor may read them. And what OpenBao lets its logins do.
 """
 
 from strongroom.authorization.deployed.reading import Deployed, decide, read

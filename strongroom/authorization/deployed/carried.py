@@ -22,7 +22,15 @@ def carried(found: Survey, identities: Sequence[Identity]) -> tuple[list[Carrier
         made, foreign = carriers_of(tasks, starts, _passable(identities, SERVICE, tasks.account), policies)
         carriers += made
         unknown += foreign
-    return list(dict.fromkeys(carriers)), unknown
+    known, accounts = {identity.arn for identity in identities}, {identity.account for identity in identities}
+    kept: list[Carrier] = []
+    for carrier in dict.fromkeys(carriers):
+        if carrier.role in known or carrier.role.startswith("bao:") or carrier.role.endswith(":root"):
+            kept.append(carrier)
+        elif carrier.role.split(":")[4:5] != [carrier.account] or carrier.account not in accounts:
+            unknown.append(f"{carrier.arn} carries {carrier.role}, which is not among the identities that were read")
+        # else it was deleted: who makes it anew has it without the carrier
+    return kept, unknown
 
 
 def _passable(identities: Sequence[Identity], service: str, account: str) -> list[str]:

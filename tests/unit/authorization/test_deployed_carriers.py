@@ -14,10 +14,12 @@ from moto.server import ThreadedMotoServer
 
 from strongroom.authorization.deployed import asking, carriers, stores, stores_by_purpose
 from strongroom.authorization.deployed.asking import one_by_one
+from strongroom.authorization.deployed.carried import carried
 from strongroom.authorization.deployed.obeyed import obeyed
+from strongroom.authorization.deployed.survey import Survey
 from strongroom.authorization.deployed.tasks import Definition, Start, Tasks, carriers_of, read_tasks
 from strongroom.authorization.documents import Named
-from strongroom.authorization.prover import Carrier, Key, Store
+from strongroom.authorization.prover import Carrier, Identity, Key, Store
 from strongroom.errors import UnknownElement
 from strongroom.estate import duties, names
 from strongroom.estate.loader import load
@@ -179,7 +181,7 @@ IMAGE = f"{HOME}.dkr.ecr.eu-west-1.amazonaws.com/a/b"
 
 
 @pytest.mark.parametrize(
-    ("image", "carried", "foreign"),
+    ("image", "runs", "foreign"),
     [
         (f"{IMAGE}:1", True, False),
         (IMAGE, True, False),
@@ -190,11 +192,11 @@ IMAGE = f"{HOME}.dkr.ecr.eu-west-1.amazonaws.com/a/b"
         (f"nginx@sha256:{'a' * 64}", False, False),
     ],
 )
-def test_an_image_carries_what_it_runs_with_unless_it_is_fixed(image: str, carried: bool, foreign: bool):
+def test_an_image_carries_what_it_runs_with_unless_it_is_fixed(image: str, runs: bool, foreign: bool):
     policy = Named("p", ALL)
     found, unknown = carriers_of(tasks(image), [], [], {REPOSITORY: policy})
     images = [carrier for carrier in found if carrier.kind == "image"]
-    assert images == ([Carrier(REPOSITORY, HOME, "image", ROLE, policy)] if carried else [])
+    assert images == ([Carrier(REPOSITORY, HOME, "image", ROLE, policy)] if runs else [])
     assert bool(unknown) is foreign
 
 
@@ -207,6 +209,17 @@ def test_the_family_is_asked_about_where_no_revision_is_named():
     found, _ = carriers_of(tasks(), [], [], {})
     arns = {carrier.arn for carrier in found if carrier.kind == "task-override"}
     assert arns == {f"arn:aws:ecs:{HERE}:task-definition/f:3", f"arn:aws:ecs:{HERE}:task-definition/f"}
+
+
+def test_what_carries_nobody_is_left_out_and_what_carries_somebody_unknown_is_not_read():
+    there = Identity(ROLE, HOME, "role")
+    logins = ("bao:auth/approle/role/restorer", f"arn:aws:iam::{HOME}:root")
+    named = (ROLE, f"{ROLE}-deleted", "arn:aws:iam::999999999999:role/far", "somebody", *logins)
+    found = Survey(carriers=[Carrier(f"arn:{number}", HOME, "function", role) for number, role in enumerate(named)])
+    kept, unknown = carried(found, [there])
+    assert [carrier.role for carrier in kept] == [ROLE, *logins]
+    assert [said.split()[2] for said in unknown] == ["arn:aws:iam::999999999999:role/far,", "somebody,"]
+    assert len(carried(found, [])[1]) == 4  # where no identity was read, nobody was deleted
 
 
 def test_a_refusal_and_what_has_no_meaning_are_reasons_and_any_other_failure_is_raised():
