@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 from contract_rows import ADMIN, BACKUP, WORKLOAD, allow, deny, document, name, new_bucket, new_key, new_role, root, row
 from rows_of_trail import lookup
 
+LAPTOP_ONLY = "AWS takes minutes to hours for a backup"
+
 
 def backup(cloud: Any, who: str = ADMIN) -> Any:
     return cloud.client(who, "backup")

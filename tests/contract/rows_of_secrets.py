@@ -64,7 +64,7 @@ def rotation_without_a_function_changes_nothing(cloud: Any) -> None:
     secrets(cloud).rotate_secret(SecretId=secret, RotationRules={"AutomaticallyAfterDays": 30})
 
 
-@row()
+@row(laptop_only="AWS runs the function")
 def rotation_leaves_the_current_value_until_its_function_has_answered(cloud: Any) -> None:
     secret = new_secret(cloud)
     (current,) = stages(cloud, secret)
@@ -83,7 +83,7 @@ def rotation_leaves_the_current_value_until_its_function_has_answered(cloud: Any
     assert moved == "InvalidRequestException"
 
 
-@row("AccessDeniedException")
+@row("AccessDeniedException", laptop_only="AWS runs the function")
 def a_rotation_function_admits_the_service(cloud: Any) -> None:
     function = new_function(cloud, invocable=False)
     secrets(cloud).rotate_secret(SecretId=new_secret(cloud), RotationLambdaARN=function)
@@ -194,7 +194,7 @@ def a_public_policy_is_blocked_where_asked(cloud: Any) -> None:
     secrets(cloud).put_resource_policy(SecretId=new_secret(cloud), ResourcePolicy=policy, BlockPublicPolicy=True)
 
 
-@row()
+@row(laptop_only="AWS delivers events after minutes")
 def no_event_holds_the_value_of_a_secret(cloud: Any) -> None:
     trail, bucket = new_trail(cloud)
     key = new_key(cloud)

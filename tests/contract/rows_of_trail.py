@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 LAPTOP_ONLY = "CloudTrail delivers minutes later, and event history is as late"
+LAPTOP_ONLY = "AWS delivers events after minutes"
 CLOUDTRAIL = {"Service": "cloudtrail.amazonaws.com"}
 
 
@@ -211,7 +212,7 @@ def a_trail_writes_its_events_into_the_bucket(cloud: Any) -> None:
     assert not status["IsLogging"] and status["LatestDeliveryTime"] and "LatestDeliveryError" not in status
 
 
-@row()
+@row(moto_differs=False)  # plain moto never delivers, which the rows around this one show faster
 def a_trail_delivers_by_itself(cloud: Any) -> None:
     _, bucket = new_trail(cloud)
     key = new_key(cloud)
