@@ -100,7 +100,7 @@ def a_queues_key_is_used_for_that_queue_through_the_service(cloud: Any) -> None:
         sqs.send_message(QueueUrl=url, MessageBody="m")
 
 
-@row()
+@row(laptop_only="CloudTrail delivers minutes later")
 def no_event_holds_a_message(cloud: Any) -> None:
     selector = {
         "Name": "all",
@@ -180,7 +180,7 @@ def a_repository_policy_admits_another_account(cloud: Any) -> None:
     other.batch_delete_image(**asked)
 
 
-@row()
+@row(laptop_only="CloudTrail delivers minutes later")
 def an_images_event_names_the_repository(cloud: Any) -> None:
     images, ecr = repository(cloud), cloud.client(ADMIN, "ecr")
     ecr.put_image(repositoryName=images, imageManifest=MANIFEST, imageTag="v1")

@@ -29,7 +29,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 LAPTOP_ONLY = "CloudTrail delivers minutes later, and event history is as late"
-LAPTOP_ONLY = "AWS delivers events after minutes"
 CLOUDTRAIL = {"Service": "cloudtrail.amazonaws.com"}
 
 
