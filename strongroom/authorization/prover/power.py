@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from strongroom.authorization.decision import Decision, Layer
@@ -17,32 +17,23 @@ from strongroom.authorization.evaluate import Policies, evaluate
 from strongroom.authorization.grants import Grant
 from strongroom.authorization.principals import Match, Principals
 from strongroom.authorization.prover import services
+from strongroom.authorization.prover.asking import Asker, askers, decided
 from strongroom.authorization.prover.derivation import Gained
-from strongroom.authorization.prover.facts import ANYTHING, OUTSIDER, Account, Facts, Identity
+from strongroom.authorization.prover.facts import ANYTHING, Account, Facts, Identity
 from strongroom.authorization.prover.patterns import covers, overlap
-from strongroom.authorization.prover.possible import CALLERS, FIXED, NAMES, loosened
+from strongroom.authorization.prover.possible import FIXED, NAMES, loosened
 from strongroom.authorization.prover.rules import GRANTED
 from strongroom.authorization.prover.targets import Aim, aim_at
-from strongroom.authorization.request import Principal, Request, Value
+from strongroom.authorization.request import Principal, Request
 
 _ASSUMING = frozenset({"sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
 _ALLOW = (
     '{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Action": {}, "Resource": "*"}}]}}'
 )
 _EVERYTHING, _ANY_GRANTED, _SHARED = (_ALLOW.format(json.dumps(actions)) for actions in ("*", GRANTED, services.SHARED))
-_FIXED_INSIDE = FIXED | {"aws:principalorgid"}
 #: Gains by which a resource lets in whom its policy does not.
 _OPENED = ("own", "copy", "use", "share")
 _REFUSED = Decision(False, "no policy is about the request", Layer.IDENTITY, False, None, ())
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """A way to ask: the principal, the keys that follow from it, which of them are decided."""
-
-    principal: Principal
-    context: dict[str, Value]
-    fixed: frozenset[str]
 
 
 def decide(
@@ -58,7 +49,7 @@ def decide(
         return decision
     if identity.kind == "root" and action.lower() in _ASSUMING:
         return decision  # the root user assumes no role
-    for asker in _askers(facts, identity, action, aim, gained, service):
+    for asker in askers(facts, identity, action, aim, gained, service):
         for resource, grants in _versions(facts, identity, action, aim, gained):
             for own in _policies(facts, identity, action, aim.account, gained):
                 own = replace(own, resource=resource, grants=grants)
@@ -124,7 +115,7 @@ def _named(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[
         return Match.DIRECT
     if aim.policy is None:
         return Match.NONE
-    found = _let_in(resolved(facts, aim.policy), _form(action, aim), _fixed(facts, identity), action.lower())
+    found = _let_in(resolved(facts, aim.policy), _form(action, aim), decided(facts, identity), action.lower())
     return max((Match.DIRECT if who is None else who.match(identity.principal) for who in found), default=Match.NONE)
 
 
@@ -133,7 +124,7 @@ def _covered(facts: Facts, identity: Identity, action: str, aim: Aim, gained: Se
     if identity.kind == "root":
         return True
     request = Request(identity.principal, action, aim.arn, {}, aim.account)
-    fixed, within = _fixed(facts, identity) - NAMES, aim.arn if "*" in aim.arn else ""
+    fixed, within = decided(facts, identity) - NAMES, aim.arn if "*" in aim.arn else ""
     return any(
         statement.actions.match(request.action_key)
         and (statement.resources is None or statement.resources.match(request))
@@ -148,49 +139,6 @@ def _let_in(policy: Named, form: Form, fixed: frozenset[str], action: str) -> tu
     """Whom the Allow statements of a policy that cover an action name."""
     allows = parse(loosened(policy, form, fixed), form).allows
     return tuple(statement.principals for statement in allows if statement.actions.match(action))
-
-
-def _askers(
-    facts: Facts, identity: Identity, action: str, aim: Aim, gained: Set[Gained], service: str
-) -> Iterator[Asker]:
-    context: dict[str, Value] = {"aws:ViaAWSService": bool(service)}
-    lowered = action.lower()
-    if lowered.startswith("kms:"):
-        context["kms:CallerAccount"] = identity.account
-        context["kms:ViaService"] = service or None
-        if lowered in services.ABOUT_GRANTS:
-            context["kms:GrantIsForAWSResource"] = False
-    if lowered in services.FENCED:
-        context["iam:PermissionsBoundary"] = aim.fence or None
-    fixed = _fixed(facts, identity) - (CALLERS if service else frozenset())
-    if aim.fence is None:
-        fixed -= {"iam:permissionsboundary"}
-    for organisation in _organisations(facts, identity):
-        context = {**context, "aws:PrincipalOrgID": organisation}
-        yield Asker(identity.principal, context, fixed)
-        if ("federate", identity.arn) in gained:
-            arn = identity.arn.replace(":iam:", ":sts:", 1).replace(":user/", ":federated-user/", 1)
-            yield Asker(Principal(arn, identity.account, "federated-user"), context, fixed - NAMES)
-    if identity is OUTSIDER and lowered.partition(":")[0] in services.WITHOUT_CREDENTIALS:
-        # without credentials a request lacks every key of a principal
-        nothing: dict[str, Value] = {**context, "aws:PrincipalOrgID": None, "aws:PrincipalIsAWSService": None}
-        yield Asker(Principal("*", "", "anonymous"), nothing, fixed)
-
-
-def _organisations(facts: Facts, identity: Identity) -> Sequence[str | None]:
-    """The organisations that the identity may be in, None for none: an account outside is where its owner likes."""
-    if not facts.organisation:
-        return (None,)
-    if identity is OUTSIDER:
-        return (None, "o-outside")
-    inside = identity.account in facts.account_of or not facts.accounts
-    return (facts.organisation,) if inside else (None, "o-outside", facts.organisation)
-
-
-def _fixed(facts: Facts, identity: Identity) -> frozenset[str]:
-    if identity.made:
-        return (_FIXED_INSIDE if facts.organisation else FIXED) - NAMES
-    return _FIXED_INSIDE if facts.organisation else FIXED
 
 
 def _form(action: str, aim: Aim) -> Form:
