@@ -1,4 +1,9 @@
-"""The prover against a thief who tries everything on the gateway: the same answer for every human and pair."""
+"""The prover against a thief who tries everything on the gateway: the same answer for every human and pair.
+
+Never PROVED where the thief gets through. REFUTED where it does not only for what the prover leaves open on purpose: a
+permission that takes some Deny away counts as taking every Deny of that identity away, and every name under which one
+may make a user or a role counts as free. Each such answer is tried again without the Denies, and with names free.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 from cloud_in_process import InProcess
 from forced_search import Found, Search
-from generated_stacks import ADMIN, Deployed, Draw, deploy, unguarded
+from generated_stacks import ADMIN, Deployed, Draw, deploy, unguarded, unnamed
 
 from local_cloud.servers.gateway.access import Access, Demand
 from local_cloud.servers.gateway.call import Call, Refuse
@@ -72,10 +77,10 @@ def broken_by(found: Found, keys: list[str]) -> set[str]:
 
 @dataclass
 class Tally:
-    """What came of many configurations. beside: REFUTED by the prover, and only a Deny beside kept the thief out."""
+    """What came of many configurations. stricter: REFUTED where only what the prover leaves open kept the thief out."""
 
     answers: Counter[bool] = field(default_factory=Counter)
-    beside: list[str] = field(default_factory=list)
+    stricter: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
     moves: Counter[str] = field(default_factory=Counter)
 
@@ -100,11 +105,12 @@ def compare(cloud: InProcess, seed: int, tally: Tally) -> None:
         for name in sorted(seen - said[human].keys()):
             tally.unexplained.append(f"{where} breaks {name}, a false PROVED: {'; '.join(found.moves)}")
         if strict := sorted(said[human].keys() - seen):
-            # a permission that takes some Deny away counts as taking every Deny away, see docs/authorization.md
-            _, without = attacked(cloud, deploy(cloud, unguarded(plan)), human)
-            for name in strict:
-                listed = tally.beside if name in without else tally.unexplained
-                listed.append(f"{where} does not break {name}: {said[human][name]}")
+            ways = [said[human][name] for name in strict]
+            looser = unguarded(unnamed(plan) if any(" of its own (" in way for way in ways) else plan)
+            _, then = attacked(cloud, deploy(cloud, looser), human)
+            for name, way in zip(strict, ways, strict=True):
+                listed = tally.stricter if name in then else tally.unexplained
+                listed.append(f"{where} does not break {name}: {way}")
 
 
 def attacked(cloud: InProcess, stack: Deployed, human: str) -> tuple[Found, set[str]]:
@@ -129,10 +135,10 @@ def agree(cloud: InProcess, seeds: range) -> None:
     for seed in seeds:
         compare(cloud, seed, tally)
     total = tally.answers.total()
-    print(f"{len(seeds)} configurations, {total} answers, {tally.answers[True]} broken, {len(tally.beside)} beside")
+    print(f"{len(seeds)} configurations, {total} answers, {tally.answers[True]} broken, {len(tally.stricter)} stricter")
     assert tally.unexplained == []
     assert min(tally.answers.values()) >= 0.3 * total
-    assert len(tally.beside) <= 0.02 * total
+    assert len(tally.stricter) <= 0.02 * total
 
 
 # the harness under test
