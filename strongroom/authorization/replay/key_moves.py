@@ -47,15 +47,17 @@ def put_policy(key: str, text: str) -> Request:
 
 
 def make_grant(scene: Scene, step: Step, words: str) -> Made:
-    """A grant of what is needed later, to whoever needs it."""
+    """A grant of what is needed later, to whoever needs it; its maker may retire it, even if nobody may revoke."""
     needs: dict[str, set[str]] = {}
     for actor, action in scene.needs_of(step.target, step):
         needs.setdefault(actor, set()).add(action.removeprefix("kms:"))
     if not needs:
         return NotReplayable(words, "nothing in the derivation needs the grant")
     who, operations = next(iter(needs.items()))
-    grant = kms(step.target, "create_grant", KeyId=step.target, GranteePrincipal=who, Operations=sorted(operations))
-    back = kms(step.target, "revoke_grant", KeyId=step.target, GrantId=Answered("answer.GrantId"))
+    given = {"KeyId": step.target, "GranteePrincipal": who, "Operations": sorted(operations)}
+    grant = kms(step.target, "create_grant", **given, RetiringPrincipal=step.actor)
+    at = {"KeyId": step.target, "GrantId": Answered("answer.GrantId")}
+    back = Request("kms", "retire_grant", at, region_of(step.target), kms(step.target, "revoke_grant", **at))
     return Move(words, step.actor, (Way((grant,)),), mends=(back,))
 
 
