@@ -85,9 +85,7 @@ _GROUPS = (
 )
 _PROVIDERS = (
     Rule("oidc-create", ("iam:CreateOpenIDConnectProvider",), "federated", "act", "makes the identity provider"),
-    Rule(
-        "oidc-thumbprint", ("iam:UpdateOpenIDConnectProviderThumbprint",), "federated", "act", "trusts a server"
-    ),
+    Rule("oidc-thumbprint", ("iam:UpdateOpenIDConnectProviderThumbprint",), "federated", "act", "trusts a server"),
     Rule("oidc-client", ("iam:AddClientIDToOpenIDConnectProvider",), "federated", "act", "admits another application"),
     Rule("saml-create", ("iam:CreateSAMLProvider",), "federated", "act", "makes the identity provider"),
     Rule("saml-update", ("iam:UpdateSAMLProvider",), "federated", "act", "replaces the provider's signing key"),
