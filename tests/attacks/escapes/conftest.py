@@ -14,6 +14,7 @@ from escape_stack import ACCOUNTS, OUTSIDER_USER, Cloud
 from gateway_process import GatewayProcess
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker for the folder, so that the gateway starts once."""
     for item in items:
