@@ -25,7 +25,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     grouping = hasattr(session.config, "workerinput") and getattr(session.config.option, "loadgroup", False)
     for item in session.items if grouping else ():
         if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
-            pytest.exit(f"xdist does not see the group of {item.nodeid}", returncode=pytest.ExitCode.USAGE_ERROR)
+            raise RuntimeError(f"xdist does not see the group of {item.nodeid}")
 
 
 def _bao() -> str:

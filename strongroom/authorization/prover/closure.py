@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from strongroom.authorization.prover import openbao_gains, power
-from strongroom.authorization.prover.derivation import BEARING, Gained, Step
+from strongroom.authorization.prover.derivation import BEARING, Gained, Possible, Step
 from strongroom.authorization.prover.facts import OUTSIDER, Carrier, Facts, Human, Identity, Store
 from strongroom.authorization.prover.index import Index
 from strongroom.authorization.prover.rule import Rule
@@ -50,9 +50,9 @@ def close(index: Index, human: Human) -> Closure:
         for arn in sorted(arn for kind, arn in known if kind == "act" and arn in identities):
             if (arn, state) not in index.steps:
                 index.steps[(arn, state)] = list(gains(index, identities[arn], state))
-            for step in index.steps[(arn, state)]:
-                if step.gain not in known:
-                    found.setdefault(step.gain, step)
+            for possible in index.steps[(arn, state)]:
+                if possible.gain not in known and possible.gain not in found:
+                    found[possible.gain] = possible.step
         for step in openbao_gains.gains(index.facts, known):
             if step.gain not in known:
                 found.setdefault(step.gain, step)
@@ -61,7 +61,7 @@ def close(index: Index, human: Human) -> Closure:
         closure.steps |= found
 
 
-def gains(index: Index, actor: Identity, known: frozenset[Gained]) -> Iterator[Step]:
+def gains(index: Index, actor: Identity, known: frozenset[Gained]) -> Iterator[Possible]:
     """Every gain that one identity's permissions give in one step."""
     for rule in RULES:
         for aim, role, given in _chances(index, actor, rule, known):
@@ -69,11 +69,23 @@ def gains(index: Index, actor: Identity, known: frozenset[Gained]) -> Iterator[S
                 continue
             able = partial(_able, index.facts, actor, rule, aim, role)
             if by := able(known):
-                premises = (("act", actor.arn), *needed(actor, aim, known, able))
                 for gain in given:
-                    target = gain[1] if aim.arn == "*" else aim.arn
-                    resting = tuple(earlier for earlier in aim.rests if earlier in known and earlier != gain)
-                    yield Step(gain, rule.name, actor.arn, target, by, tuple(dict.fromkeys((*premises, *resting))))
+                    yield Possible(gain, partial(_step, gain, rule, actor, aim, by, known, able))
+
+
+def _step(
+    gain: Gained,
+    rule: Rule,
+    actor: Identity,
+    aim: Aim,
+    by: str,
+    known: frozenset[Gained],
+    able: Callable[[frozenset[Gained]], str],
+) -> Step:
+    premises = (("act", actor.arn), *needed(actor, aim, known, able))
+    target = gain[1] if aim.arn == "*" else aim.arn
+    resting = (earlier for earlier in aim.rests if earlier in known and earlier != gain)
+    return Step(gain, rule.name, actor.arn, target, by, tuple(dict.fromkeys((*premises, *resting))))
 
 
 def needed(

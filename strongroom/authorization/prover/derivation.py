@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 #: What a human has gained: a gain of the tables of rules, and the ARN, or `bao:` path, of what it is about.
 Gained = tuple[str, str]
@@ -23,3 +25,16 @@ class Step:
     target: str = ""
     by: str = ""
     premises: tuple[Gained, ...] = ()
+
+
+@dataclass(frozen=True)
+class Possible:
+    """A gain within one step. What the step rests on is worked out when it is asked for: most are never kept."""
+
+    gain: Gained
+    make: Callable[[], Step]
+
+    @cached_property
+    def step(self) -> Step:
+        """The step with its premises."""
+        return self.make()

@@ -55,15 +55,29 @@ class Holdings:
         # no way through an identity is shorter than the way to it: near identities first, far ones seldom need asking
         self.near = dict(sorted(near.items(), key=lambda item: (item[1], item[0])))
 
-    def of(self, ability: Ability) -> list[Held]:
-        """For each resource on which the human holds the ability the shortest way to it; the shortest of all first."""
+    def shortest(self, ability: Ability) -> Held | None:
+        """The shortest way to the ability on any of its resources; None if the human does not hold it."""
+        found = self.of(ability, all_resources=False)
+        return found[0] if found else None
+
+    def of(self, ability: Ability, *, all_resources: bool = True) -> list[Held]:
+        """For each resource on which the human holds the ability the shortest way to it; the shortest of all first.
+
+        Not `all_resources`: at least the shortest of all.
+        """
         best: dict[str, Held] = {}
+
+        def worth_asking(resource: str, distance: int) -> bool:
+            """No way through an identity is shorter than the way to it."""
+            known = best.values() if not all_resources else [best[resource]] if resource in best else []
+            return all(len(held.way) > distance for held in known)
+
         for arn, distance in self.near.items():
             actor = self.facts.by_arn[arn]
             for action in ability.actions:
                 for aim in self._asked(actor, action, ability):
                     resource = aim.store if aim.arn == "*" else aim.arn
-                    if resource not in best or len(best[resource].way) > distance:
+                    if worth_asking(resource, distance):
                         self._keep(best, self._directly(ability, actor, action, aim, resource))
         if ability.through:
             for held in self.through(ability):

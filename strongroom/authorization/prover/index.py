@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence, Set
 
 from strongroom.authorization.documents import Form, Named, parse
 from strongroom.authorization.prover import power
-from strongroom.authorization.prover.derivation import BEARING, Gained, Step
+from strongroom.authorization.prover.derivation import BEARING, Gained, Possible
 from strongroom.authorization.prover.facts import Carrier, Facts, Identity, Key, Store
 from strongroom.authorization.prover.possible import loosened
 from strongroom.authorization.prover.targets import Aim, aim_at, aims
@@ -27,7 +27,7 @@ class Index:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.steps: dict[tuple[str, frozenset[Gained]], list[Step]] = {}
+        self.steps: dict[tuple[str, frozenset[Gained]], list[Possible]] = {}
         self.allowed: dict[tuple[str, str, str, str, str, frozenset[Gained]], str] = {}
         self._asked: dict[tuple[str, ...], tuple[dict[str, Aim], list[Aim]]] = {}
         self._named: dict[tuple[Form, str], dict[str, set[str]]] = {}

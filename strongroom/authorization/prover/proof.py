@@ -57,8 +57,8 @@ class Reach:
         """
         ability = Ability("who can", (action,), (resource,))
         require_about(self.index.facts, ability.name, ability.actions, ability.resources)
-        ways = {closure.human.name: Holdings(self.index, closure).of(ability) for closure in self.closures}
-        return {human: held[0] for human, held in ways.items() if held}
+        ways = {closure.human.name: Holdings(self.index, closure).shortest(ability) for closure in self.closures}
+        return {human: held for human, held in ways.items() if held}
 
     def who_can_through(self, action: str, key: str) -> dict[str, list[Held]]:
         """Every human who can come to use a key through the service of a store that is encrypted under it.
@@ -121,12 +121,11 @@ def _broken(holdings: Holdings, pair: Pair) -> Counterexample | None:
     human = holdings.closure.human.name
     if human in pair.holders:
         return None
-    firsts = holdings.of(pair.first)
-    if pair.second is None:
-        return Counterexample(pair.name, human, (firsts[0],)) if firsts else None
-    seconds = holdings.of(pair.second) if firsts else []
-    if not pair.same:  # both lists begin with their shortest
-        return Counterexample(pair.name, human, (firsts[0], seconds[0])) if seconds else None
+    if pair.second is None or not pair.same:
+        shortest = [holdings.shortest(ability) for ability in (pair.first, pair.second) if ability is not None]
+        held = tuple(one for one in shortest if one is not None)
+        return Counterexample(pair.name, human, held) if len(held) == len(shortest) else None
+    firsts, seconds = holdings.of(pair.first), holdings.of(pair.second)
     by_resource = {held.resource: held for held in seconds}
     couples = [(first, by_resource[first.resource]) for first in firsts if first.resource in by_resource]
     if not couples:
