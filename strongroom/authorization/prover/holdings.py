@@ -15,7 +15,8 @@ from strongroom.authorization.prover.rules import RULES
 from strongroom.authorization.prover.services import THROUGH
 from strongroom.authorization.prover.targets import Aim, aim_at, crosses_nothing, of_store
 
-WORDS = {rule.name: rule.words for rule in RULES} | {rule.name: rule.words for rule in openbao_rules.RULES}
+_WORDS = {rule.name: rule.words for rule in RULES}
+_WORDS_OF_OPENBAO = {rule.name: rule.words for rule in openbao_rules.RULES}
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,14 @@ class Held:
 
     def lines(self) -> list[str]:
         """The derivation in words, a line a step."""
-        steps = [f"{step.actor} {WORDS[step.rule]} ({step.target}): {step.by}" for step in self.way]
+        steps = [f"{step.actor} {_words(step)} ({step.target}): {step.by}" for step in self.way]
         through = f" through {self.through}" if self.through else ""
         return [*steps, f"{self.identity} may {self.action} on {self.resource}{through}: {self.by}"]
+
+
+def _words(step: Step) -> str:
+    """Rules of AWS and of OpenBao may have one name: who acts says whose the step is."""
+    return (_WORDS if step.actor.startswith("arn:") else _WORDS_OF_OPENBAO)[step.rule]
 
 
 class Holdings:

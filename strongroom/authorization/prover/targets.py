@@ -166,16 +166,16 @@ def _shared(
         for arn in (arn for arn in facts.groups if arn.split(":")[4] == actor.account):
             yield Aim(arn, actor.account), "", (("join", arn),)
         return
-    holders: dict[str, list[Gained]] = {}
-    for identity in there:
-        for arn in identity.shared(rule.target):
-            holders.setdefault(arn, []).append((rule.gain, identity.arn))
-        joined = (arn for kind, arn in known if kind == "join") if rule.target == "group" else ()
-        for arn in joined if identity.kind == "user" else ():
-            holders.setdefault(arn, []).append((rule.gain, identity.arn))
-    for arn, gains in sorted(holders.items()):
-        if arn.split(":")[4] == actor.account:
-            yield Aim(arn, actor.account, rests=(("join", arn),)), "", tuple(dict.fromkeys(gains))
+    mine = (arn for identity in there for arn in identity.shared(rule.target))
+    for arn in sorted({arn for arn in mine if arn.split(":")[4] == actor.account}):
+        having = tuple((rule.gain, identity.arn) for identity in there if arn in identity.shared(rule.target))
+        yield Aim(arn, actor.account), "", having
+    users = tuple((rule.gain, identity.arn) for identity in there if identity.kind == "user")
+    for group in sorted(arn for kind, arn in known if kind == "join"):
+        attached = [policy.name for policy in facts.groups.get(group, ()) if policy.name.startswith("arn:")]
+        for arn in {"group": [group], "managed": attached}.get(rule.target, []):
+            if arn.split(":")[4] == actor.account:
+                yield Aim(arn, actor.account, rests=(("join", group),)), "", users
 
 
 def crosses_nothing(identity: Identity, aim: Aim, gained: Set[Gained]) -> bool:

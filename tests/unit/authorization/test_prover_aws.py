@@ -211,6 +211,18 @@ def test_ways_to_widen_oneself(statement: dict[str, Any], who: Identity, rule: s
     proved(facts(fenced, keys=[delegating], groups=groups))
 
 
+@pytest.mark.parametrize("action", ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"])
+def test_a_group_can_be_joined_for_a_policy_that_is_rewritten(action: str) -> None:
+    """Found by the search on the gateway: the policy was the group's alone, and narrow."""
+    delegating = key(SCHEDULE, USE, to(f"arn:aws:iam::{HOME}:root", "kms:Decrypt"))
+    groups = {GROUP: [Named(MANAGED, doc(allow("kms:Describe*")))]}
+    joining, rewriting = allow("iam:AddUserToGroup", GROUP), allow(action, MANAGED)
+    words = refuted(facts(user(ADMIN, joining, rewriting), keys=[delegating], groups=groups))
+    assert "adds its user to the group" in words
+    for alone in (joining, rewriting):
+        proved(facts(user(ADMIN, alone), keys=[delegating], groups=groups))
+
+
 def test_joining_a_group_is_a_choice() -> None:
     """What a group denies binds nobody who may join it; what it allows does not come without what it denies."""
     joining = user(ADMIN, allow("iam:AddUserToGroup", GROUP))
