@@ -49,11 +49,16 @@ def put_policy(kind: str) -> Maker:
     """An inline policy that allows everything; kind: Role, User or Group."""
 
     def make(_scene: Scene, step: Step, words: str) -> Made:
-        at = {f"{kind}Name": name_of(step.target), "PolicyName": MARK}
+        at = {f"{kind}Name": _written(step), "PolicyName": MARK}
         put = iam(f"put_{kind.lower()}_policy", **at, PolicyDocument=EVERYTHING)
         return Move(words, step.actor, (Way((put,)),), mends=(iam(f"delete_{kind.lower()}_policy", **at),))
 
     return make
+
+
+def _written(step: Step) -> str:
+    """The name of what is written to; of what was made on the way the target says only which names are allowed."""
+    return name_of(step.gain[1] if "*" in step.target else step.target)
 
 
 def attach_policy(kind: str) -> Maker:
@@ -61,7 +66,7 @@ def attach_policy(kind: str) -> Maker:
 
     def make(_scene: Scene, step: Step, words: str) -> Made:
         wide, scenery, gone = _wide(step.target.split(":")[4])
-        at = {f"{kind}Name": name_of(step.target), "PolicyArn": wide}
+        at = {f"{kind}Name": _written(step), "PolicyArn": wide}
         attach, detach = (iam(f"{verb}_{kind.lower()}_policy", **at) for verb in ("attach", "detach"))
         return Move(words, step.actor, (Way((attach,)),), scenery=scenery, mends=(detach, *gone))
 
@@ -72,7 +77,7 @@ def delete_policies(kind: str) -> Maker:
     """Every inline policy that denies something is deleted."""
 
     def make(scene: Scene, step: Step, words: str) -> Made:
-        at = {f"{kind}Name": name_of(step.target)}
+        at = {f"{kind}Name": _written(step)}
         found = {name: text for name, text in _inline(scene, step.target).items() if '"Deny"' in text}
         if not found:
             return NotReplayable(words, "no inline policy that denies was read")
@@ -90,7 +95,7 @@ def detach_policies(kind: str) -> Maker:
     """Every managed policy that denies something is detached."""
 
     def make(scene: Scene, step: Step, words: str) -> Made:
-        at = {f"{kind}Name": name_of(step.target)}
+        at = {f"{kind}Name": _written(step)}
         found = [
             item.name
             for item in _policies(scene, step.target)
@@ -174,21 +179,25 @@ def make_access_key(_scene: Scene, step: Step, words: str) -> Made:
 
 def create_role(scene: Scene, step: Step, words: str) -> Made:
     """A role that trusts the actor, assumed at once."""
-    name = name_of(step.target)
-    trust = policy({"Effect": "Allow", "Principal": {"AWS": step.actor}, "Action": "sts:AssumeRole"})
-    requests = (
-        iam("create_role", RoleName=name, AssumeRolePolicyDocument=trust, **_fence(scene, step.target)),
-        Request("sts", "assume_role", {"RoleArn": step.target, "RoleSessionName": SESSION}),
+    made = step.gain[1]  # the target is whatever name may be chosen
+    name, trust = (
+        name_of(made),
+        policy({"Effect": "Allow", "Principal": {"AWS": step.actor}, "Action": "sts:AssumeRole"}),
     )
-    return Move(words, step.actor, (Way(requests),), becomes=step.target, mends=(iam("delete_role", RoleName=name),))
+    requests = (
+        iam("create_role", RoleName=name, AssumeRolePolicyDocument=trust, **_fence(scene, made)),
+        Request("sts", "assume_role", {"RoleArn": made, "RoleSessionName": SESSION}),
+    )
+    return Move(words, step.actor, (Way(requests),), becomes=made, mends=(iam("delete_role", RoleName=name),))
 
 
 def create_user(scene: Scene, step: Step, words: str) -> Made:
     """A user with an access key."""
-    at = {"UserName": name_of(step.target)}
-    requests = (iam("create_user", **at, **_fence(scene, step.target)), iam("create_access_key", **at))
+    made = step.gain[1]  # the target is whatever name may be chosen
+    at = {"UserName": name_of(made)}
+    requests = (iam("create_user", **at, **_fence(scene, made)), iam("create_access_key", **at))
     key = iam("delete_access_key", **at, AccessKeyId=Answered("answer.AccessKey.AccessKeyId"))
-    return Move(words, step.actor, (Way(requests),), becomes=step.target, mends=(key, iam("delete_user", **at)))
+    return Move(words, step.actor, (Way(requests),), becomes=made, mends=(key, iam("delete_user", **at)))
 
 
 def create_group(attach: bool) -> Maker:

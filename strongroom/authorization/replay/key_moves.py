@@ -6,6 +6,7 @@ from typing import Any
 
 from strongroom.authorization.prover import Key
 from strongroom.authorization.prover.derivation import Step
+from strongroom.authorization.prover.rules import GRANTED
 from strongroom.authorization.replay.identity_moves import Made
 from strongroom.authorization.replay.moves import MARK, Answered, Move, NotReplayable, Request, Way
 from strongroom.authorization.replay.scene import Scene, text_of
@@ -50,7 +51,8 @@ def make_grant(scene: Scene, step: Step, words: str) -> Made:
     """A grant of what is needed later, to whoever needs it; its maker may retire it, even if nobody may revoke."""
     needs: dict[str, set[str]] = {}
     for actor, action in scene.needs_of(step.target, step):
-        needs.setdefault(actor, set()).add(action.removeprefix("kms:"))
+        if action in GRANTED:
+            needs.setdefault(actor, set()).add(action.removeprefix("kms:"))
     if not needs:
         return NotReplayable(words, "nothing in the derivation needs the grant")
     who, operations = next(iter(needs.items()))
@@ -82,7 +84,8 @@ def move_alias(recreate: bool) -> Any:
         aliases = getattr(key_of(scene, step.target), "aliases", ())
         if not aliases:
             return NotReplayable(words, "no alias of the key was read")
-        at, own = {"AliasName": aliases[0]}, {"TargetKeyId": Answered("answer.KeyMetadata.Arn")}
+        made = f"answers.{int(recreate)}.KeyMetadata.Arn"  # after the alias was dropped, if it is
+        at, own = {"AliasName": aliases[0]}, {"TargetKeyId": Answered(made)}
         create = kms(step.target, "create_key", Policy=scene.open_to(scene.actors, "kms:*"), Description=MARK,
                      BypassPolicyLockoutSafetyCheck=True)  # fmt: skip
         drop = (kms(step.target, "delete_alias", **at),) if recreate else ()

@@ -17,6 +17,9 @@ _CIPHERTEXT = Answered("prepared.CiphertextBlob")
 #: What KMS says to who may, of a key that is of another kind: a pair of abilities is over all keys.
 _OTHER_KIND = frozenset({"InvalidKeyUsageException", "UnsupportedOperationException"})
 
+#: What a key does not survive: shown after all else, since no call reaches it then.
+LAST = frozenset({"kms:ScheduleKeyDeletion", "kms:DisableKey"})
+
 
 def show(scene: Scene, held: Held) -> Move | NotReplayable:
     """The call that shows an ability."""

@@ -229,8 +229,9 @@ class Stage:
             if (client := self.credentials.openbao("")) is not None:
                 yield client
             return
-        named = (text for text in request.arguments.values() if isinstance(text, str) and text.startswith("arn:"))
-        accounts = [arn.split(":")[4] for arn in named] + [move.actor.split(":")[4]]
+        texts = [text for text in request.arguments.values() if isinstance(text, str)]
+        named = [text.split(":")[4] if text.startswith("arn:") else text for text in texts]
+        accounts = [*(text for text in named if len(text) == 12), move.actor.split(":")[4]]
         yield from self.credentials.menders(next(account for account in accounts if account.isdigit()))
 
     def _mend(self) -> list[str]:
