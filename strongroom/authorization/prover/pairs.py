@@ -23,6 +23,8 @@ OPENERS: Mapping[str, tuple[str, ...]] = {
     "field-root": ("application", "re-encryptor"),
     "recipient": ("restorer",),
 }
+#: Purposes of keys that sign or authenticate: nothing can be decrypted with them.
+WITHOUT_CIPHERTEXT = ("signing", "id")
 #: What removes an object, or the control that keeps it: its lock, the bucket's lifecycle and versions.
 DELETE = (
     "s3:DeleteObject",
@@ -82,7 +84,7 @@ def _over_keys(keys: Mapping[str, tuple[str, str]], holders: Holders, stores: Se
     every = [arn for _, arn in keys.values()]
     recipients = _of(keys, "recipient")
     destroy, own = Ability("destroy", DESTROY, every), Ability("own the policy", OWN_POLICY, every)
-    decrypt = Ability("decrypt", OPEN, every)
+    decrypt = Ability("decrypt", OPEN, [arn for purpose, arn in keys.values() if purpose not in WITHOUT_CIPHERTEXT])
     # every duty reads the manifest: to use its key through S3 is no use of what the keys keep
     kept = [arn for purpose, arn in keys.values() if purpose != "state"]
     yield Pair("destroy keys and use them", destroy, Ability("use", USE, kept, through=True))
