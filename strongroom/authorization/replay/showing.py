@@ -17,8 +17,8 @@ _CIPHERTEXT = Answered("prepared.CiphertextBlob")
 #: What KMS says to who may, of a key that is of another kind: a pair of abilities is over all keys.
 _OTHER_KIND = frozenset({"InvalidKeyUsageException", "UnsupportedOperationException"})
 
-#: What a key does not survive: shown after all else, since no call reaches it then.
-LAST = frozenset({"kms:ScheduleKeyDeletion", "kms:DisableKey"})
+#: Shown after all else: the deployed policy put again undoes what was rewritten, and nothing reaches a withheld key.
+LATE = {"kms:PutKeyPolicy": 1, "kms:ScheduleKeyDeletion": 2, "kms:DisableKey": 2}
 
 
 def show(scene: Scene, held: Held) -> Move | NotReplayable:

@@ -15,7 +15,7 @@ from strongroom.authorization.replay.identity_moves import Maker, not_here
 from strongroom.authorization.replay.moves import Move, NotReplayable, Plan
 from strongroom.authorization.replay.openbao_moves import openbao_move
 from strongroom.authorization.replay.scene import Scene
-from strongroom.authorization.replay.showing import LAST, show
+from strongroom.authorization.replay.showing import LATE, show
 
 _PROGRAM = not_here("the laptop's cloud keeps what programs are declared and runs none")
 _CONSOLE = not_here("a password opens the console, which the laptop's cloud has not")
@@ -123,7 +123,7 @@ def move_of(rule: str, *, openbao: bool = False) -> Maker | None:
 def plan(scene: Scene, *, outside: bool = True) -> Plan:
     """The moves of a derivation; outside: whether the person has credentials of an account outside, as all could."""
     moves: list[Move | NotReplayable] = [_move(scene, step) for step in scene.steps]
-    moves += [show(scene, held) for held in sorted(scene.counter.held, key=lambda held: held.action in LAST)]
+    moves += [show(scene, held) for held in sorted(scene.counter.held, key=lambda held: LATE.get(held.action, 0))]
     checked = tuple(
         NotReplayable(move.words, "this cloud has no account outside")
         if isinstance(move, Move) and move.actor == OUTSIDER.arn and not outside
