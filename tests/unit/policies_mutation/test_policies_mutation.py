@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 import pytest
-from mutated_estate import ACCOUNTS, Question, documents, mutants, principal
+from mutated_estate import ACCOUNTS, ROOT, Question, documents, mutants, principal
 from named_requests import rows
 from redundant import REDUNDANT
 
@@ -119,3 +119,6 @@ def test_how_much_was_mutated():
     excused = [entry for entry in made if _reason(*entry)]
     assert len(statements) > 400 and len(made) > 1200, (len(statements), len(made))
     assert len(excused) < len(made) // 6, f"{len(excused)} of {len(made)} mutants are excused"
+    said = (ROOT / "docs" / "threat-model.md").read_text()
+    assert f"{len(statements)} statements, {len(made):,} mutants, {len(excused)} of them excused" in said
+    assert f"each of {len(rows()):,} requests" in said
