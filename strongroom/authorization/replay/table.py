@@ -134,7 +134,7 @@ def plan(scene: Scene, *, outside: bool = True) -> Plan:
 
 
 def _move(scene: Scene, step: Step) -> Move | NotReplayable:
-    openbao = step.gain[1].startswith("bao:")
+    openbao = not step.actor.startswith("arn:")  # a secret of AWS may hand over a login of OpenBao
     maker = move_of(step.rule, openbao=openbao)
     means = (_MEANS_IN_OPENBAO if openbao else _MEANS).get(step.rule, step.rule)
     words = f"{step.actor} {means} ({step.target})"
